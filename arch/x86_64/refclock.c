@@ -1,0 +1,99 @@
+/*
+ * HPET, ACPI PM timer and PIT: three clocks of known rate, found by their tables or
+ * at their old ports.
+ */
+#include "acpi.h"
+#include "io.h"
+#include "refclock.h"
+#include <arch/mm.h>
+
+#define HPET_CAPABILITIES 0x000
+#define HPET_CONFIG       0x010
+#define HPET_COUNTER      0x0f0
+#define HPET_ENABLE       1
+#define HPET_MAX_PERIOD   100000000 /* in fs: IA-PC HPET specification §2.3.4 */
+#define FS_PER_SECOND     1000000000000000ull
+
+#define PM_TIMER_HZ 3579545 /* ACPI 6.5 §4.8.3.3 */
+
+#define PIT_HZ             1193182
+#define PIT_CHANNEL2       0x42
+#define PIT_COMMAND        0x43
+#define PIT_CHANNEL2_MODE0 0xb0 /* both bytes, count down once */
+#define PIT_LATCH2         0x80
+#define PORT_B             0x61 /* bit 0: gate of channel 2, bit 1: speaker */
+
+static volatile uint8_t *hpet;
+static volatile uint32_t *pm_memory;
+static uint16_t pm_port;
+
+static uint64_t read_hpet(void)
+{
+	return *(volatile uint32_t *)(hpet + HPET_COUNTER);
+}
+
+static bool probe_hpet(struct refclock *clock)
+{
+	uint64_t period;
+
+	if (!acpi_hpet.address)
+		return false;
+	hpet = arch_map_device(acpi_hpet.address, PAGE_SIZE, MAP_WRITE | MAP_UNCACHED);
+	if (!hpet)
+		return false;
+	period = *(volatile uint64_t *)(hpet + HPET_CAPABILITIES) >> 32;
+	if (!period || period > HPET_MAX_PERIOD)
+		return false;
+	*(volatile uint64_t *)(hpet + HPET_CONFIG) |= HPET_ENABLE;
+	clock->hz = FS_PER_SECOND / period;
+	return true;
+}
+
+static uint64_t read_pm_timer(void)
+{
+	return pm_memory ? *pm_memory : inl(pm_port);
+}
+
+static bool probe_pm_timer(struct refclock *clock)
+{
+	const struct acpi_gas *gas = &acpi_fadt.pm_timer;
+
+	if (!gas->address)
+		return false;
+	if (gas->space == ACPI_SPACE_IO && gas->address <= 0xfffc)
+		pm_port = (uint16_t)gas->address;
+	else if (gas->space == ACPI_SPACE_MEMORY)
+		pm_memory = arch_map_device(gas->address, 4, MAP_UNCACHED);
+	if (!pm_port && !pm_memory)
+		return false;
+	clock->hz = PM_TIMER_HZ;
+	clock->mask = acpi_fadt.pm_timer_32bit ? 0xffffffff : 0xffffff;
+	return true;
+}
+
+static uint64_t read_pit(void)
+{
+	uint8_t low, high;
+
+	outb(PIT_COMMAND, PIT_LATCH2);
+	low = inb(PIT_CHANNEL2);
+	high = inb(PIT_CHANNEL2);
+	return 0xffff - (uint64_t)(high << 8 | low);
+}
+
+static bool probe_pit(struct refclock *clock)
+{
+	outb(PORT_B, (uint8_t)((inb(PORT_B) & ~2) | 1));
+	outb(PIT_COMMAND, PIT_CHANNEL2_MODE0);
+	outb(PIT_CHANNEL2, 0xff);
+	outb(PIT_CHANNEL2, 0xff);
+	clock->hz = PIT_HZ;
+	return true;
+}
+
+struct refclock refclocks[] = {
+	{ .name = "hpet", .mask = 0xffffffff, .probe = probe_hpet, .read = read_hpet },
+	{ .name = "acpi-pm", .mask = 0xffffff, .probe = probe_pm_timer, .read = read_pm_timer },
+	{ .name = "pit", .mask = 0xffff, .probe = probe_pit, .read = read_pit },
+	{ .name = NULL },
+};

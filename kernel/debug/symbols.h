@@ -1,0 +1,17 @@
+/* Names for addresses. Any context, NMI included. */
+#ifndef KERNEL_DEBUG_SYMBOLS_H
+#define KERNEL_DEBUG_SYMBOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Writes "function+0x12 [address]" for an address in the kernel's text. */
+void symbol_format(uint64_t address, char *text, size_t size);
+
+/* Writes "function" for the address of its beginning, or the address; returns text. */
+const char *symbol_name(uint64_t address, char *text, size_t size);
+
+/* The function's name, or NULL; *offset is how far into it the address is. */
+const char *symbol_find(uint64_t address, uint64_t *offset);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * The end of a run that went wrong. The first CPU to get here stops the others
+ * and speaks; what another CPU would have said is one line.
+ */
+#include <arch/cpu.h>
+#include <arch/irq.h>
+#include <arch/machine.h>
+#include <arch/time.h>
+#include <arch/trap.h>
+#include <kernel/console/printk.h>
+#include <kernel/debug/recorder.h>
+#include <kernel/panic.h>
+#include <kernel/run.h>
+#include <kernel/smp/cpu.h>
+#include <kernel/smp/stop.h>
+#include <lib/printf.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#define NOBODY      -1
+#define MESSAGE_MAX 256
+
+static _Atomic int panicking = NOBODY;
+
+/* Only one CPU gets past this, and only once. */
+static void become_the_one(const char *message)
+{
+	int nobody = NOBODY, me = (int)this_cpu->index;
+
+	if (atomic_compare_exchange_strong_explicit(&panicking, &nobody, me, memory_order_relaxed,
+						    memory_order_relaxed))
+		return;
+	if (nobody != me)
+		stop_this_cpu(message);
+	/* The panic itself broke. */
+	printk_seize();
+	printk("PANIC inside the panic: %s\n", message);
+	finish_run(VERDICT_PANIC);
+}
+
+static void speak(const struct pt_regs *regs, const char *message)
+{
+	struct cpu_place place = { 0 };
+	uint64_t us = clock_ns() / 1000;
+
+	arch_cpu_place(this_cpu->index, &place);
+	printk("\nPANIC on CPU %u (apic %u), %lu.%06lu s: %s\n", this_cpu->index, place.apic_id,
+	       us / 1000000, us % 1000000, message);
+	if (regs)
+		trap_print(regs);
+	backtrace_print(regs);
+	stop_report();
+	recorder_print();
+	printk("Bail out! panic: %s\n", message);
+}
+
+static void __attribute__((noreturn, format(printf, 2, 0)))
+die(const struct pt_regs *regs, const char *format, va_list args)
+{
+	char message[MESSAGE_MAX];
+
+	irq_disable();
+	vsnprintf(message, sizeof(message), format, args);
+	become_the_one(message);
+	smp_send_stop();
+	printk_seize();
+	speak(regs, message);
+	finish_run(VERDICT_PANIC);
+}
+
+void panic(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	die(NULL, format, args);
+}
+
+void panic_regs(const struct pt_regs *regs, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	die(regs, format, args);
+}

@@ -1,0 +1,279 @@
+/*
+ * Puts faults in. The draws are pseudo-random from seed-like state of each CPU, so
+ * that the same run draws the same.
+ */
+#include <arch/cpu.h>
+#include <arch/ipi.h>
+#include <arch/irq.h>
+#include <arch/time.h>
+#include <arch/trap.h>
+#include <kernel/bootword.h>
+#include <kernel/console/printk.h>
+#include <kernel/smp/cpu.h>
+#include <kernel/smp/fault.h>
+#include <kernel/sched/work.h>
+#include <lib/errno.h>
+#include <lib/random.h>
+#include <lib/string.h>
+
+#define PERMILLE   1000
+#define MAX_ASKED  8     /* faults in one word fault= */
+#define BUSY_SPINS 50000 /* how long a send finds the ICR busy, in looks at it */
+
+static const struct {
+	const char *name;
+	unsigned int vector;
+} ipis[] = {
+	{ "single", CALL_FUNCTION_SINGLE_VECTOR },
+	{ "many", CALL_FUNCTION_VECTOR },
+	{ "resched", RESCHEDULE_VECTOR },
+	{ "tlb", TLB_FLUSH_VECTOR },
+};
+#define IPIS (sizeof(ipis) / sizeof(ipis[0]))
+
+static const char *const ipi_kinds[] = { "drop", "delay", "dup" };
+
+static _Atomic uint16_t rates[FAULT_IPI_KINDS][VECTORS];
+static _Atomic uint64_t counts[FAULT_IPI_KINDS];
+static _Atomic uint64_t draws;
+
+/* One word for all CPUs: an atomic step gives each draw a number of its own. */
+static bool draw(enum fault_kind kind, unsigned int vector)
+{
+	uint64_t rate = atomic_load_explicit(&rates[kind][vector], memory_order_relaxed);
+	uint64_t state;
+
+	if (!rate)
+		return false;
+	state = atomic_fetch_add_explicit(&draws, 1, memory_order_relaxed);
+	if (random_below(&state, PERMILLE) >= rate)
+		return false;
+	atomic_fetch_add_explicit(&counts[kind], 1, memory_order_relaxed);
+	return true;
+}
+
+static void be_late(void)
+{
+	uint64_t state = atomic_fetch_add_explicit(&draws, 1, memory_order_relaxed);
+
+	udelay((unsigned int)random_below(&state, FAULT_DELAY_MAX_US) + 1);
+}
+
+/* Where an IPI arrives; whether it may go on to its handler. Interrupts off. */
+IPI_PATH static bool let_through(unsigned int vector)
+{
+	if (draw(FAULT_DROP, vector)) {
+		arch_ipi_ack();
+		return false;
+	}
+	if (draw(FAULT_DELAY, vector))
+		be_late();
+	/* Before the handler: the copy is held back until this one is acknowledged. */
+	if (draw(FAULT_DUP, vector))
+		arch_send_ipi_self(vector);
+	return true;
+}
+
+static bool any_rate(unsigned int vector)
+{
+	unsigned int sum = 0;
+
+	for (unsigned int kind = 0; kind < FAULT_IPI_KINDS; kind++)
+		sum += atomic_load_explicit(&rates[kind][vector], memory_order_relaxed);
+	return sum;
+}
+
+int fault_set(enum fault_kind kind, unsigned int vector, unsigned int permille)
+{
+	if (kind >= FAULT_IPI_KINDS || vector >= VECTORS || permille > PERMILLE)
+		return -EINVAL;
+	atomic_store_explicit(&rates[kind][vector], (uint16_t)permille, memory_order_relaxed);
+	return ipi_set_filter(vector, any_rate(vector) ? let_through : NULL);
+}
+
+uint64_t fault_count(enum fault_kind kind)
+{
+	return atomic_load_explicit(&counts[kind], memory_order_relaxed);
+}
+
+static unsigned int duration_ms[MAX_CPUS];
+static atomic_bool begun;
+
+static void wait_here(unsigned int ms)
+{
+	uint64_t start = cycles(), wanted = ns_to_cycles(ms * 1000000ull);
+
+	while (cycles() - start < wanted)
+		cpu_relax();
+}
+
+static void be_deaf(void *info)
+{
+	arch_hold_back_interrupts(true);
+	atomic_store_explicit(&begun, true, memory_order_release);
+	wait_here(*(unsigned int *)info);
+	arch_hold_back_interrupts(false);
+}
+
+static void spin_irqs_off(void *info)
+{
+	irq_disable();
+	atomic_store_explicit(&begun, true, memory_order_release);
+	wait_here(*(unsigned int *)info);
+	irq_enable();
+}
+
+static int start_on(unsigned int cpu, void (*func)(void *), unsigned int ms)
+{
+	int error;
+
+	if (cpu >= nr_cpus || !cpu_online(cpu) || cpu == this_cpu->index)
+		return -ENXIO;
+	duration_ms[cpu] = ms;
+	atomic_store_explicit(&begun, false, memory_order_relaxed);
+	error = work_start(cpu, func, &duration_ms[cpu]);
+	while (!error && work_busy(cpu) && !atomic_load_explicit(&begun, memory_order_acquire))
+		cpu_relax();
+	return error;
+}
+
+int fault_deaf(unsigned int cpu, unsigned int ms)
+{
+	return start_on(cpu, be_deaf, ms);
+}
+
+int fault_spin(unsigned int cpu, unsigned int ms)
+{
+	return start_on(cpu, spin_irqs_off, ms);
+}
+
+int fault_busy(void)
+{
+	return arch_pretend_busy(BUSY_SPINS);
+}
+
+/* What fault= asked for. */
+static struct asked {
+	const char *kind;
+	unsigned int where, amount; /* an IPI's vector or a CPU; a rate or milliseconds */
+} asked[MAX_ASKED];
+static unsigned int asked_count;
+
+static const char *const all_kinds[] = { "drop", "delay", "dup", "late", "deaf", "spin", "busy" };
+#define ALL_KINDS (sizeof(all_kinds) / sizeof(all_kinds[0]))
+
+/* Copies up to a separator or the end; returns what follows it, NULL if too long. */
+static const char *next_field(const char *text, char *field, size_t size)
+{
+	size_t length = 0;
+
+	while (text[length] && text[length] != ':' && text[length] != ',')
+		length++;
+	if (length >= size)
+		return NULL;
+	memcpy(field, text, length);
+	field[length] = '\0';
+	return text + length;
+}
+
+static bool read_small_number(const char *text, unsigned int *number)
+{
+	*number = 0;
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || *number > 100000)
+			return false;
+		*number = *number * 10 + (unsigned int)(*text - '0');
+	}
+	return true;
+}
+
+static bool read_where(const char *kind, const char *text, unsigned int *where)
+{
+	for (unsigned int i = 0; i < FAULT_IPI_KINDS; i++) {
+		for (unsigned int j = 0; !strcmp(kind, ipi_kinds[i]) && j < IPIS; j++) {
+			*where = ipis[j].vector;
+			if (!strcmp(text, ipis[j].name))
+				return true;
+		}
+		if (!strcmp(kind, ipi_kinds[i]))
+			return false;
+	}
+	return read_small_number(text, where) && *where < MAX_CPUS;
+}
+
+static const char *known_kind(const char *text)
+{
+	for (unsigned int i = 0; i < ALL_KINDS; i++) {
+		if (!strcmp(text, all_kinds[i]))
+			return all_kinds[i];
+	}
+	return NULL;
+}
+
+/* KIND:WHERE:AMOUNT; returns what follows, NULL if it is not that. */
+static const char *parse_one(const char *text, struct asked *to)
+{
+	char field[16];
+
+	text = next_field(text, field, sizeof(field));
+	to->kind = text ? known_kind(field) : NULL;
+	if (!to->kind || *text++ != ':')
+		return NULL;
+	text = next_field(text, field, sizeof(field));
+	if (!text || !read_where(to->kind, field, &to->where) || *text++ != ':')
+		return NULL;
+	text = next_field(text, field, sizeof(field));
+	return text && read_small_number(field, &to->amount) ? text : NULL;
+}
+
+static bool parse_faults(const struct boot_word *word, const char *value)
+{
+	(void)word;
+	asked_count = 0;
+	while (asked_count < MAX_ASKED) {
+		value = parse_one(value, &asked[asked_count]);
+		if (!value)
+			return false;
+		asked_count++;
+		if (!*value)
+			return true;
+		if (*value++ != ',')
+			return false;
+	}
+	return false;
+}
+BOOT_WORD_DEFINE(fault, .help = "faults on purpose, e.g. drop:single:10 (kernel/smp/fault.h)",
+		 .parse = parse_faults);
+
+void fault_ap_start(unsigned int cpu)
+{
+	for (unsigned int i = 0; i < asked_count; i++) {
+		if (!strcmp(asked[i].kind, "late") && asked[i].where == cpu)
+			wait_here(asked[i].amount);
+	}
+}
+
+static int start_one(const struct asked *fault)
+{
+	for (unsigned int kind = 0; kind < FAULT_IPI_KINDS; kind++) {
+		if (!strcmp(fault->kind, ipi_kinds[kind]))
+			return fault_set(kind, fault->where, fault->amount);
+	}
+	if (!strcmp(fault->kind, "deaf"))
+		return fault_deaf(fault->where, fault->amount);
+	if (!strcmp(fault->kind, "spin"))
+		return fault_spin(fault->where, fault->amount);
+	return strcmp(fault->kind, "busy") ? 0 : arch_pretend_busy(fault->amount);
+}
+
+void fault_start(void)
+{
+	for (unsigned int i = 0; i < asked_count; i++) {
+		int error = start_one(&asked[i]);
+
+		printk("# fault: %s %#x %u%s\n", asked[i].kind, asked[i].where, asked[i].amount,
+		       error ? " cannot be put in" : "");
+	}
+}

@@ -1,0 +1,108 @@
+/*
+ * The queue between CPUs, from the sender's side: claiming, queueing, waiting. For the
+ * calls in call.c and many.c, and for who must look into it. The states of a descriptor
+ * are drawn in csd.h; the target's side is in vectors.c.
+ *
+ *   sender                                      target
+ *   csd ← func, info, state
+ *   compare-and-swap into the queue (release) ► exchange takes all (acquire)
+ *   if the queue was empty: IPI              ─► CALL_FUNCTION_SINGLE
+ *                                               func(info)
+ *   state == FREE (acquire)                   ◄ state ← FREE (release)
+ *
+ * The compare-and-swap decides who owes the IPI: the sender that found the queue
+ * empty. Everyone behind it is served by the same drain, since the target takes
+ * all with one exchange; if it took before they came, they find it empty again.
+ */
+#ifndef KERNEL_SMP_QUEUE_H
+#define KERNEL_SMP_QUEUE_H
+
+#include <arch/cpu.h>
+#include <arch/ipi.h>
+#include <kernel/smp/cpu.h>
+#include <kernel/smp/csd.h>
+#include <kernel/smp/watch.h>
+
+static inline struct csd *csd_of(struct llist_node *node)
+{
+	return (struct csd *)((char *)node - offsetof(struct csd, node));
+}
+
+/* Acquire: pairs with the release that freed it; its fields are ours to write. */
+static inline bool csd_is_free(const struct csd *csd)
+{
+	return atomic_load_explicit(&csd->state, memory_order_acquire) == CSD_FREE;
+}
+
+/* Not yet visible to anyone: the compare-and-swap in llist_add publishes it. */
+static inline void csd_fill(struct csd *csd, smp_call_func_t func, void *info)
+{
+	csd->func = func;
+	csd->info = info;
+	atomic_store_explicit(&csd->state, CSD_QUEUED, memory_order_relaxed);
+}
+
+/*
+ * Puts a filled descriptor into a CPU's queue. Returns whether the caller owes it an
+ * IPI: it does if the queue was empty. Not preempted until that IPI is sent.
+ *
+ * The release in llist_add makes func, info and state visible to the drain's
+ * acquire, and everything the caller wrote before to func.
+ */
+static inline bool csd_enqueue(struct csd *csd, struct llist_head *queue)
+{
+	this_cpu->calls_queued++;
+	return llist_add(&csd->node, queue);
+}
+
+/* The same, and sends what is owed. */
+static inline void csd_queue(unsigned long cpu, struct llist_head *queue, struct csd *csd)
+{
+	if (!csd_enqueue(csd, queue))
+		return;
+	this_cpu->ipi_sent[CALL_FUNCTION_SINGLE_VECTOR]++;
+	arch_send_ipi(cpu, CALL_FUNCTION_SINGLE_VECTOR);
+}
+
+/*
+ * Moves this CPU's pool to a place where count descriptors in a row are free, and
+ * returns the first; NULL, counted, if there is no such place. Interrupts off.
+ */
+struct csd *csd_search(uint32_t count);
+
+/*
+ * The same when it may take a while: waits, bounded, if interrupts were on. Returns
+ * whether it is worth another try. flags are what irq_save gave; interrupts are as
+ * they say on return.
+ */
+bool csd_wait_for_pool(uint32_t count, unsigned long flags);
+
+/*
+ * The target's side, for a vector other than CALL's: runs all that others queued for this
+ * CPU, oldest first. Interrupts off, after the EOI.
+ */
+void csd_drain(void);
+
+#define CSD_FAST_SPINS 256 /* before the clock is looked at */
+
+/*
+ * Waits until the waited call in csd has run. Interrupts on, preemption off: the descriptor
+ * is the CPU's. Acquire: what the function wrote is visible. Returns 0 or -ETIMEDOUT.
+ */
+int csd_wait_long(struct csd *csd);
+
+static inline int csd_wait(struct csd *csd)
+{
+	if (debug_build)
+		lock_order_before_wait("held over a waited call");
+	if (csd_is_free(csd))
+		return 0;
+	for (unsigned int spins = CSD_FAST_SPINS; spins; spins--) {
+		cpu_relax();
+		if (csd_is_free(csd))
+			return 0;
+	}
+	return csd_wait_long(csd);
+}
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * Benchmarks in the kernel: registered like tests, printed as "# bench {…}".
+ *
+ * A benchmark gives one sample, in TSC ticks, each time it is called on CPU 0. The
+ * runner puts the receiving CPU into the wanted state, warms up, keeps every
+ * sample and prints after the last.
+ */
+#ifndef TESTS_BENCH_BENCH_H
+#define TESTS_BENCH_BENCH_H
+
+#include <arch/time.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum receiver {
+	RECEIVER_HALTED, /* all but CPU 0 halt */
+	RECEIVER_SPINS,  /* CPU 1 spins with PAUSE, the others halt */
+	RECEIVERS_SPIN,  /* all but CPU 0 spin */
+};
+
+#define BENCH_GAP_SPINNING 2000 /* ticks between two samples, in which CPU 0 spins */
+#define BENCH_GAP_HALTED   6000
+
+struct bench {
+	const char *name;
+	unsigned int min_cpus;
+	enum receiver receiver;
+	uint64_t (*sample)(void);
+	unsigned int samples;              /* 0: as many as the number of CPUs allows */
+	void (*begin)(void), (*end)(void); /* before the first and after the last; or NULL */
+};
+
+#define BENCH_DEFINE(bench_id, ...) \
+	static const struct bench bench_##bench_id = { __VA_ARGS__ }; \
+	static const struct bench *const bench_pointer_##bench_id \
+		__attribute__((used, section(".benches"))) = &bench_##bench_id
+
+#define BENCH_SAMPLES(bench_id, bench_name, cpus_needed, receiver_state, function, count) \
+	BENCH_DEFINE(bench_id, bench_name, cpus_needed, receiver_state, function, count, NULL, NULL)
+
+#define BENCH(bench_id, bench_name, cpus_needed, receiver_state, function) \
+	BENCH_SAMPLES(bench_id, bench_name, cpus_needed, receiver_state, function, 0)
+
+/* For one whose single sample is an average over many calls already. */
+#define BENCH_ONCE(bench_id, bench_name, cpus_needed, receiver_state, function) \
+	BENCH_SAMPLES(bench_id, bench_name, cpus_needed, receiver_state, function, 3)
+
+/* For one that needs something to be there meanwhile. */
+#define BENCH_BETWEEN(bench_id, bench_name, cpus_needed, receiver_state, function, begin, end) \
+	BENCH_DEFINE(bench_id, bench_name, cpus_needed, receiver_state, function, 0, begin, end)
+
+/* The CPU that receives in benchmarks of one sender and one receiver. */
+#define RECEIVER 1
+
+#endif

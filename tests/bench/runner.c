@@ -1,0 +1,168 @@
+/*
+ * Runs the benchmarks that bench= names. Nothing is printed while one runs.
+ */
+#include "bench.h"
+#include <arch/cpu.h>
+#include <arch/machine.h>
+#include <kernel/bootword.h>
+#include <kernel/console/printk.h>
+#include <kernel/monitor/monitor.h>
+#include <kernel/progress.h>
+#include <kernel/run.h>
+#include <kernel/smp/cpu.h>
+#include <kernel/sched/work.h>
+#include <kernel/time/tick.h>
+#include <kernel/version.h>
+#include <lib/glob.h>
+#include <lib/samples.h>
+#include <lib/string.h>
+
+#define WARM_UPS          100
+#define SAMPLES           2000
+#define SAMPLES_MANY_CPUS 300
+#define MANY_CPUS         32
+
+extern const struct bench *const benches_start[], *const benches_end[];
+
+static char wanted[128] = "*";
+BOOT_WORD_TEXT(bench, wanted, "which benchmarks: name patterns, with commas between");
+
+static uint64_t samples[SAMPLES];
+static atomic_bool stop_spinning;
+
+static void spin(void *info)
+{
+	(void)info;
+	while (!atomic_load_explicit(&stop_spinning, memory_order_relaxed))
+		cpu_relax();
+}
+
+static bool should_spin(unsigned int cpu, enum receiver receiver)
+{
+	if (cpu == this_cpu->index || receiver == RECEIVER_HALTED)
+		return false;
+	return cpu == RECEIVER || receiver == RECEIVERS_SPIN;
+}
+
+static void start_spinners(enum receiver receiver)
+{
+	atomic_store_explicit(&stop_spinning, false, memory_order_relaxed);
+	for_each_cpu(cpu, &cpu_online_mask) {
+		if (should_spin(cpu, receiver))
+			work_start(cpu, spin, NULL);
+	}
+}
+
+static void end_spinners(void)
+{
+	atomic_store_explicit(&stop_spinning, true, memory_order_relaxed);
+	for_each_cpu(cpu, &cpu_online_mask)
+		work_wait(cpu);
+}
+
+/* Lets the receivers come to rest in their loops. */
+static void gap(enum receiver receiver)
+{
+	uint64_t ticks = receiver == RECEIVER_HALTED ? BENCH_GAP_HALTED : BENCH_GAP_SPINNING;
+	uint64_t start = cycles();
+
+	while (cycles() - start < ticks)
+		cpu_relax();
+}
+
+static void take_samples(const struct bench *bench, int count)
+{
+	start_spinners(bench->receiver);
+	if (bench->begin)
+		bench->begin();
+	for (int i = bench->samples ? 0 : -WARM_UPS; i < count; i++) {
+		uint64_t sample;
+
+		gap(bench->receiver);
+		sample = bench->sample();
+		if (i >= 0)
+			samples[i] = sample;
+	}
+	if (bench->end)
+		bench->end();
+	end_spinners();
+}
+
+static void print_result(const struct bench *bench, int count)
+{
+	struct summary s = samples_summary(samples, (size_t)count);
+
+	printk("# bench {\"name\":\"%s\",\"unit\":\"tsc\",\"cpus\":%u,\"n\":%d,\"min\":%lu,"
+	       "\"p50\":%lu,\"p90\":%lu,\"p99\":%lu,\"max\":%lu,\"apic\":\"%s\",\"tsc_hz\":%lu}\n",
+	       bench->name, cpumask_weight(&cpu_online_mask), count, s.min, s.p50, s.p90, s.p99,
+	       s.max, arch_apic_mode(), tsc_hz);
+}
+
+/* Not a benchmark that can be repeated: it is over when the first line is printed. */
+static void print_boot(void)
+{
+	uint64_t ticks = progress_online_ticks;
+
+	printk("# bench {\"name\":\"boot.online\",\"unit\":\"tsc\",\"cpus\":%u,\"n\":1,\"min\":%lu,"
+	       "\"p50\":%lu,\"p90\":%lu,\"p99\":%lu,\"max\":%lu,\"apic\":\"%s\",\"tsc_hz\":%lu}\n",
+	       cpumask_weight(&cpu_online_mask), ticks, ticks, ticks, ticks, ticks,
+	       arch_apic_mode(), tsc_hz);
+}
+
+static void run_one(const struct bench *bench)
+{
+	unsigned int online = cpumask_weight(&cpu_online_mask);
+	int count = online >= MANY_CPUS ? SAMPLES_MANY_CPUS : SAMPLES;
+
+	if (online < bench->min_cpus) {
+		printk("# bench-skip {\"name\":\"%s\",\"reason\":\"needs %u CPUs online, there "
+		       "are %u\"}\n",
+		       bench->name, bench->min_cpus, online);
+		return;
+	}
+	if (bench->samples)
+		count = (int)bench->samples;
+	take_samples(bench, count);
+	print_result(bench, count);
+}
+
+static enum verdict run_benches(void)
+{
+	const char *hypervisor = cpu_hypervisor();
+	unsigned int ran = 0;
+
+	printk("# bench-run {\"commit\":\"%s\",\"compiler\":\"%s\",\"cpu\":\"%s\",\"hypervisor\":"
+	       "\"%s\",\"sender\":0,\"target\":%d}\n",
+	       nudge_commit, nudge_compiler, cpu_model(), hypervisor ? hypervisor : "none",
+	       RECEIVER);
+	if (glob_match_list(wanted, "boot.online")) {
+		print_boot();
+		ran++;
+	}
+	printk_flush();
+	tick_suspend();
+	for (const struct bench *const *bench = benches_start; bench < benches_end; bench++) {
+		if (!glob_match_list(wanted, (*bench)->name))
+			continue;
+		run_one(*bench);
+		ran++;
+	}
+	tick_resume();
+	if (!ran)
+		printk("# bench=%s names no benchmark\n", wanted);
+	return ran ? VERDICT_PASS : VERDICT_FAIL;
+}
+RUN_MODE_TIMED(bench, run_benches);
+
+static void bench_command(const char *arguments)
+{
+	size_t length = strlen(arguments);
+
+	if (length >= sizeof(wanted)) {
+		printk("too long\n");
+		return;
+	}
+	memcpy(wanted, length ? arguments : "*", length ? length + 1 : 2);
+	run_benches();
+}
+COMMAND(bench, "run benchmarks; a pattern may follow, e.g. bench call.*", bench_command);

@@ -1,0 +1,331 @@
+#!/usr/bin/env python3
+"""Tests of what takes and compares the figures: a wrong number must never look right.
+
+Logs and tables are judged as text; selftest_runs.py makes whole runs with a shell script
+in QEMU's place.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from types import SimpleNamespace
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from bench import boots, figures, record, sizes, steps, table, trace  # noqa: E402
+from bench.selftest_runs import RESULT, RUN, SKIP, Whole, result  # noqa: E402,F401  (Whole is run)
+from harness.machine import HarnessError  # noqa: E402  (the path comes first)
+
+
+def outcome(text, exit_code=33, timed_out=False):
+    return SimpleNamespace(text=text, exit_code=exit_code, timed_out=timed_out, notes=[])
+
+
+def taken(**medians):
+    """What boots.take_all gives for 2 CPUs, names with _ for the dots."""
+    def of(apic, more):
+        return figures.Figures({"commit": "abc"}, {
+            name.replace("_", "."): dict(RESULT, p50=p50 + more, apic=apic)
+            for name, p50 in medians.items()}, {})
+    return {(2, "xapic"): of("xapic", 0), (2, "x2apic"): of("x2apic", 3)}
+
+
+class Parsing(unittest.TestCase):
+    """Every way in which a log can be wrong is an error, and says so."""
+
+    def refused(self, text, why, cpus=2):
+        with self.assertRaisesRegex(HarnessError, why):
+            figures.parse(text, cpus, "xapic")
+
+    def test_good(self):
+        found = figures.parse("SeaBIOS\x1b[2J\r\n" + RUN + result() + SKIP, 2, "xapic")
+        self.assertEqual(found.run["compiler"], "gcc 12.2.0")
+        self.assertEqual(found.results, {"call.self": RESULT})
+        self.assertEqual(found.skips, {"many": "needs 3 CPUs"})
+
+    def test_bad_lines(self):
+        self.refused(RUN + result()[:60], "cannot read")
+        self.refused(result(), "no '# bench-run'")
+        self.refused(RUN + RUN + result(), "twice")
+        self.refused(RUN + result() + result(), "two results for call.self")
+        self.refused(RUN.replace('"abc"', '""'), "missing commit")
+
+    def test_bad_figures(self):
+        for key in figures.NUMBERS + figures.TEXTS:
+            self.refused(RUN + result(**{key: None}), "missing " + key)
+        for bad in (-1, "40", 40.5, True):
+            self.refused(RUN + result(p50=bad), "missing p50")
+        self.refused(RUN + result(p50=42), "out of order")
+        self.refused(RUN + result(n=0), "no samples")
+
+    def test_another_machine(self):
+        self.refused(RUN + result(), "8 CPUs were asked for, 2 came online", cpus=8)
+        self.refused(RUN + result(apic="x2apic"), "ran in x2apic mode")
+
+    def test_boots_that_end_badly(self):
+        good = RUN + result() + "# verdict pass\r\n"
+        self.assertEqual(len(figures.of_outcome(outcome(good), 2, "xapic").results), 1)
+        cases = [(good.replace("# verdict pass", ""), 33, False, "no verdict"),
+                 (good.replace("# verdict pass", ""), None, False, "without a verdict"),
+                 (good, 35, False, "fail"), (good, 0, False, "reset"), (good, 134, False, "134"),
+                 (good, None, True, "out of time"), (good, 37, False, "panic"),
+                 ("", 1, False, "empty"), (RUN + "# verdict pass\n", 33, False, "no benchmark"),
+                 (RUN + "# bench=x names no benchmark\n# verdict fail\n", 35, False, "bench=x")]
+        for text, exit_code, timed_out, why in cases:
+            with self.assertRaisesRegex(HarnessError, why):
+                figures.of_outcome(outcome(text, exit_code, timed_out), 2, "xapic")
+
+
+class Boots(unittest.TestCase):
+    """Which boots a table needs."""
+
+    rows = [{"name": "a", "cpus": 2}, {"name": "a", "cpus": 8}, {"name": "b", "cpus": 64},
+            {"name": "timer", "cpus": 2, "apic": "xapic"}, {"name": "size", "cpus": 0}]
+
+    def test_counts(self):
+        self.assertEqual(boots.counts(self.rows, False), [2, 8, 64])
+        self.assertEqual(boots.counts(self.rows, True), [2, 8])
+
+    def test_patterns(self):
+        def patterns(*args):
+            return boots.patterns_for(self.rows, *args)
+        self.assertEqual(patterns([], 2, "xapic"), ["*"])
+        self.assertEqual(patterns(["a", "b"], 2, "x2apic"), ["*"])
+        self.assertEqual(patterns(["a", "c", "timer"], 2, "x2apic"), ["a,c"])
+        self.assertEqual(patterns(["a", "timer"], 2, "xapic"), ["*"])
+        self.assertEqual(patterns(["a", "b"], 8, "xapic"), ["a"])
+        self.assertEqual(patterns(["a"], 64, "xapic"), [])
+
+    def test_patterns_fit_into_the_word(self):
+        names = ["metric.%02d" % i for i in range(40)]
+        lists = boots.pattern_lists(names)
+        self.assertEqual(",".join(lists).split(","), names)
+        self.assertLessEqual(max(map(len, lists)), boots.WORD_CHARACTERS)
+        self.assertGreater(min(map(len, lists[:-1])), boots.WORD_CHARACTERS - 11)
+
+    def test_the_kernels_limit(self):
+        with open(os.path.join(HERE, "runner.c"), encoding="utf-8") as source:
+            size = re.search(r"char wanted\[(\d+)\]", source.read())
+        self.assertEqual(boots.WORD_CHARACTERS, int(size.group(1)) - 1)
+
+    def test_differences(self):
+        one, other = taken(call_self=40, b=5), taken(call_self=41, b=5)
+        self.assertEqual(boots.differences(one, one), [])
+        self.assertEqual(boots.differences(one, other), ["call.self @2 x2apic: 43, then 44",
+                                                         "call.self @2 xapic: 40, then 41"])
+        self.assertEqual(len(boots.differences(one, taken(b=5))), 2)
+
+    def test_two_kernels(self):
+        one = figures.Figures({"commit": "a"}, {}, {})
+        with self.assertRaisesRegex(HarnessError, "two kernels"):
+            boots.joined(one, one._replace(run={"commit": "b"}))
+
+
+class Tables(unittest.TestCase):
+    """Rows, goals and ratios."""
+
+    data = {"identity": {"version": "6"}, "rows": [
+        {"name": "call.self", "cpus": 2, "linux": 88, "must": 40, "stretch": 25},
+        {"name": "wake", "cpus": 2, "linux": 5409, "must": 400, "stretch": 250},
+        {"name": "boot.online", "cpus": 4}, {"name": "boot.online", "cpus": 64},
+        {"name": "size.text", "cpus": 0, "must": 100}]}
+
+    def rows(self, found=None, in_bytes=None, unmeasured=None):
+        return table.rows_of(self.data, found or taken(call_self=40, other=7), in_bytes or {},
+                             unmeasured or {})
+
+    def test_rows(self):
+        rows = {row.name: row for row in self.rows(in_bytes={"size.text": 101})}
+        self.assertEqual((rows["call.self"].nudge, rows["call.self"].x2apic), (40, 43))
+        self.assertEqual(rows["wake"].note, table.NOT_YET)
+        self.assertEqual((rows["other"].nudge, rows["other"].linux), (7, None))
+        self.assertEqual(table.reached(rows["size.text"]), "no, +1")
+
+    def test_reasons(self):
+        found = taken(call_self=40)
+        found[2, "xapic"].skips["wake"] = "no threads"
+        rows = {row.name: row for row in self.rows(found, unmeasured={"size.text": "no file"})}
+        self.assertEqual(rows["wake"].note, "skipped: no threads")
+        self.assertEqual(table.cells(rows["size.text"])[-1], "no file")
+
+    def test_growth(self):
+        found = {(cpus, apic): figures.Figures(
+            {}, {"boot.online": dict(RESULT, p50=1000 * cpus)}, {})
+                 for cpus in (4, 64) for apic in boots.MODES}
+        row = next(row for row in self.rows(found) if row.name == "boot.online.each")
+        self.assertEqual((row.cpus, row.nudge, row.x2apic), (64, 1000, 1000))
+
+    def test_reached_and_ratio(self):
+        row = table.Row("a", 2, 88, 40, None, 40, 25, None)
+        for nudge, wanted in ((40, "yes"), (41, "no, +1"), (25, "stretch"), (26, "yes"),
+                              (None, "-")):
+            self.assertEqual(table.reached(row._replace(nudge=nudge)), wanted)
+        self.assertEqual((table.ratio(row), table.ratio(row._replace(linux=None))), ("2.2", "-"))
+
+    def test_goals_are_complete(self):
+        rows = table.goals()["rows"]
+        keys = [(row["name"], row["cpus"]) for row in rows]
+        self.assertEqual(len(keys), len(set(keys)))
+        for row in rows:
+            self.assertTrue(row["what"], row)
+            if "linux" in row:
+                self.assertLess(row["stretch"], row["must"], row)
+                self.assertLess(row["must"], row["linux"], row)
+
+
+class Recorded(unittest.TestCase):
+    """docs/numbers.md, written and read back."""
+
+    def page(self, rows):
+        text = "# x\n\n%s\n%s\n\nmore\n" % record.markers("figures")
+        return record.with_block(text, "figures", record.content(
+            table.goals(), rows, ("abc", "gcc 12.2.0", "10.0.2")))
+
+    def row(self, nudge=1000, **more):
+        return table.Row("a.b", 2, 8800, nudge, 2345, 4000, 2500, None)._replace(**more)
+
+    def test_round_trip(self):
+        page = self.page([self.row(), self.row(name="size", cpus=0, x2apic=None)])
+        found = record.parse(page)
+        self.assertEqual(found[:3], ("abc", "gcc 12.2.0", "10.0.2"))
+        self.assertEqual(found.figures, {("a.b", 2, "xapic"): 1000, ("a.b", 2, "x2apic"): 2345,
+                                         ("size", 0, "xapic"): 1000})
+        self.assertEqual(record.with_block(page, "figures", record.block(page, "figures")), page)
+        self.assertTrue(page.endswith("\n\nmore\n"))
+
+    def test_pages_that_cannot_be_read(self):
+        page = self.page([self.row()])
+        for bad, why in (("", "no recorded"), (page.replace("QEMU", "qemu"), "no recorded"),
+                         (page.replace("| 1,000 |", "| 1.0k |"), "row of a.b"),
+                         (page.replace("| 2,345 |", "|"), "row of a.b"),
+                         (page.replace("`a.b`", "a.b"), "empty")):
+            with self.assertRaisesRegex(HarnessError, why):
+                record.parse(bad)
+        with self.assertRaises(HarnessError):
+            record.with_block(page, "breakdown", "x")
+
+    def test_tolerance(self):
+        for new, worse in ((1000, False), (1050, False), (1051, True), (1, False)):
+            self.assertEqual(record.is_worse(1000, new), worse)
+        self.assertTrue(record.is_worse(0, 1))
+
+    def changes(self, *rows, booted=(0, 2)):
+        old = record.parse(self.page([self.row()]))
+        return [(c.apic, c.new, c.worse) for c in record.changes(old, rows, booted)]
+
+    def test_changes(self):
+        self.assertEqual(self.changes(self.row()), [])
+        self.assertEqual(self.changes(self.row(1051)), [("xapic", 1051, True)])
+        self.assertEqual(self.changes(self.row(990)), [("xapic", 990, False)])
+        self.assertEqual(self.changes(self.row(x2apic=9999)), [("x2apic", 9999, True)])
+        self.assertEqual(self.changes(self.row(), self.row(name="new", x2apic=None)),
+                         [("xapic", 1000, False)])
+        self.assertEqual(self.changes(), [("xapic", None, True), ("x2apic", None, True)])
+        self.assertEqual(self.changes(booted=(0, 8)), [])
+
+
+class Sizes(unittest.TestCase):
+    """Bytes of instructions out of real, tiny objects."""
+
+    def setUp(self):
+        if not shutil.which("gcc") or not shutil.which("size"):
+            self.skipTest("no gcc or size here")
+        self.root = tempfile.mkdtemp(prefix="nudge-selftest-")
+        self.addCleanup(shutil.rmtree, self.root)
+
+    def add(self, stem, size, with_source=True):
+        source = os.path.join(self.root, stem + ".S")
+        target = os.path.join(self.root, "build", "obj", stem + ".o")
+        for path in (source, target):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(source, "w", encoding="ascii") as file:
+            file.write('.text\n.zero %d\n.section .text.isr, "ax"\n.zero 2\n.data\n.zero 64\n'
+                       % size)
+        subprocess.run(["gcc", "-c", source, "-o", target], check=True)
+        if not with_source:
+            os.remove(source)
+
+    def test_text(self):
+        build = os.path.join(self.root, "build")
+        with self.assertRaisesRegex(HarnessError, "no object files"):
+            sizes.text_bytes(build, self.root)
+        self.add("kernel/a", 10)
+        self.add("lib/b", 20)
+        self.add("tests/kernel/c", 40)
+        self.add("kernel/gone", 80, with_source=False)
+        self.assertEqual(sizes.text_bytes(build, self.root), 10 + 20 + 2 * 2)
+
+    def test_image(self):
+        elf, image = (os.path.join(self.root, "nudge" + end) for end in (".elf", ".iso"))
+        self.assertIn("there is no", sizes.image_bytes(self.root, elf)[1])
+        for path in (elf, image):
+            with open(path, "wb") as file:
+                file.write(b"12345")
+        self.assertEqual(sizes.image_bytes(self.root, elf), (5, None))
+        os.utime(image, (1, 1))
+        self.assertIn("older", sizes.image_bytes(self.root, elf)[1])
+
+
+class Steps(unittest.TestCase):
+    """Instructions and the steps they belong to."""
+
+    def test_log(self):
+        lines = [b"Trace 0: 0x7f [00000000/ffffffff80000010/c0de/ff] a\n", b"noise\n",
+                 b"Trace 1: 0x7f [00000000/ffffffff80000020/c0de/ff] b\n",
+                 b"Stopped execution of TB chain before 0x7f [ffffffff80000020] b\n",
+                 b"Trace 0: 0x7f [00000000/ffffffff80000013/c0de/ff] a\n",
+                 b"Trace 1: 0x7f [00000000/ffffffff80000020/c0de/ff] b\n",
+                 b"Trace 0: 0x7f [00000000/ffffffff80000016/c0de/ff] the end is cut off\n"]
+        self.assertEqual([(cpu, address & 0xff) for cpu, address in trace.executed(lines)],
+                         [(0, 0x10), (0, 0x13), (1, 0x20)])
+
+    def test_window(self):
+        code = {0: "lfence", 3: "rdtsc", 5: "nop", 20: "rdtsc"}
+        path = [trace.Step(0, address) for address in
+                (0, 3, 5, 20, 0, 3, 5, 5, 0, 3, 20, 20, 0, 3)]
+        found, _ = trace.window(path, code, 4, passed=0)
+        self.assertEqual(found, path[1:5])
+        self.assertEqual(trace.window(path, code, 4, passed=2)[0], path[9:13])
+        self.assertEqual(trace.window(path, code, 5, passed=0), (None, {4: 3}))
+
+    def place(self, function, line="", file="kernel/smp/call.c"):
+        return steps.Place([function, "outer"], ["", line], file)
+
+    def test_rules(self):
+        cases = [("checks", "mov", self.place("f")), ("fence", "mfence", self.place("f")),
+                 ("claim", "mov", self.place("f", "\tcsd->info = info;")),
+                 ("accounting", "addq", self.place("csd_queue", "\tthis_cpu->ipi_sent[V]++;")),
+                 ("enqueue", "lock", self.place("llist_add")),
+                 (steps.MEASURING, "lfence", self.place("cycles_ordered", file="tests/bench/a.c")),
+                 ("outer()", "mov", self.place("f", file="lib/string.c"))]
+        for wanted, code, place in cases:
+            self.assertEqual(steps.by_rules(steps.SENDER, code, place), wanted)
+
+    def test_target(self):
+        stub = self.place("isr", file="arch/isr.S")
+        spin = self.place("spin", file="tests/bench/runner.c")
+        called = self.place("nothing", file="tests/bench/call.c")
+        target = steps.Target()
+        walk = [("pause", spin), ("push", stub), ("mov", self.place("drain")), ("ret", called),
+                ("pop", stub), ("iretq", stub), ("pause", spin)]
+        self.assertEqual([target.step(*now) for now in walk],
+                         [steps.LOOP, steps.ENTRY, "drain", steps.FUNCTION, steps.EXIT, steps.EXIT,
+                          steps.LOOP])
+
+    def test_sum_holds_everything(self):
+        known = {1: self.place("f"), 2: self.place("g", file="lib/x.c")}
+        found = steps.attribute([trace.Step(0, 1), trace.Step(0, 2), trace.Step(1, 1)],
+                                {1: "mov", 2: "mov"}, known)
+        rows = steps.rows({"xapic": found, "x2apic": found[:1]})
+        self.assertEqual(rows[-1][2:], ["3", "1"])
+        self.assertIn(["sender", "outer()", "1", "0"], rows)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,143 @@
+/*
+ * What shootdowns cost. The CPUs that spin use a space all the time; what is timed is the change
+ * of a page on CPU 0, with all that it takes until nobody can use the old translation.
+ */
+#include "bench.h"
+#include <arch/cpu.h>
+#include <arch/mm.h>
+#include <kernel/mm/aspace.h>
+#include <kernel/panic.h>
+#include <kernel/smp/call.h>
+#include <kernel/smp/cpu.h>
+
+#define BASE  (1ul << 32)
+#define PAGES 64
+#define REST  600 /* ticks until the receivers are back in their loops */
+
+static struct aspace *space;
+
+static void must(int error)
+{
+	if (error)
+		panic("tlb_bench: error %d", error);
+}
+
+/* Made once; what a sample changes it puts right again. */
+static void make_space(void)
+{
+	if (space)
+		return;
+	space = aspace_create();
+	must(!space);
+	must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
+}
+
+static void use(void *info)
+{
+	aspace_switch(info);
+}
+
+static void rest(void)
+{
+	uint64_t start = cycles();
+
+	while (cycles() - start < REST)
+		cpu_relax();
+}
+
+static void all_use(struct aspace *used)
+{
+	must(on_each_cpu(use, used, true));
+}
+
+static uint64_t time_protect(uint64_t pages)
+{
+	uint64_t start, ticks;
+
+	rest();
+	start = cycles_ordered();
+	must(aspace_protect(space, BASE, pages * PAGE_SIZE, 0));
+	ticks = cycles_ordered() - start;
+	must(aspace_protect(space, BASE, pages * PAGE_SIZE, MAP_WRITE));
+	return ticks;
+}
+
+/* CPU 0 and the receiver use the space. */
+static void two_use(void)
+{
+	make_space();
+	aspace_use(space);
+	must(smp_call_function_single(RECEIVER, use, space, true));
+}
+
+static void nobody_uses(void)
+{
+	all_use(NULL);
+	aspace_use(NULL); /* this thread neither: its switches would go on to cost more */
+}
+
+static uint64_t protect(uint64_t pages)
+{
+	uint64_t ticks;
+
+	two_use();
+	ticks = time_protect(pages);
+	nobody_uses();
+	return ticks;
+}
+
+static uint64_t protect_1(void)
+{
+	return protect(1);
+}
+BENCH(tlb_protect_1, "tlb.protect.1p", 2, RECEIVERS_SPIN, protect_1);
+
+static uint64_t protect_33(void)
+{
+	return protect(33);
+}
+BENCH(tlb_protect_33, "tlb.protect.33p", 2, RECEIVERS_SPIN, protect_33);
+
+static uint64_t unmap_1(void)
+{
+	uint64_t start, ticks;
+
+	two_use();
+	rest();
+	start = cycles_ordered();
+	must(aspace_unmap(space, BASE + PAGE_SIZE, PAGE_SIZE));
+	ticks = cycles_ordered() - start;
+	must(aspace_populate(space, BASE + PAGE_SIZE, PAGE_SIZE, 1, MAP_WRITE));
+	nobody_uses();
+	return ticks;
+}
+BENCH(tlb_unmap_1, "tlb.unmap.1p", 2, RECEIVERS_SPIN, unmap_1);
+
+static uint64_t time_page(void)
+{
+	uint64_t start, ticks;
+
+	rest();
+	must(aspace_lock(&space->lock));
+	start = cycles_ordered();
+	flush_tlb_page(space, BASE);
+	ticks = cycles_ordered() - start;
+	aspace_unlock(&space->lock);
+	return ticks;
+}
+
+/* One page's shootdown when all use the space, less that when nobody else does, for each. */
+static uint64_t page_remote(void)
+{
+	unsigned int remote = cpumask_weight(&cpu_online_mask) - 1;
+	uint64_t alone, all;
+
+	make_space();
+	aspace_use(space);
+	alone = time_page();
+	all_use(space);
+	all = time_page();
+	nobody_uses();
+	return (all - alone) / remote;
+}
+BENCH(tlb_page_remote, "tlb.page.remote", 2, RECEIVERS_SPIN, page_remote);

@@ -1,0 +1,89 @@
+/*
+ * A console device beside the real ones.
+ */
+#include "capture.h"
+#include <kernel/console/console.h>
+#include <kernel/console/printk.h>
+#include <lib/string.h>
+#include <stdatomic.h>
+
+#define CAPTURE 131072
+
+static char kept[CAPTURE + 1];
+static _Atomic size_t kept_length;
+static atomic_bool capturing;
+static _Atomic(const char *) awaited;
+atomic_bool capture_heard;
+
+void capture_listen_for(const char *needle)
+{
+	atomic_store(&capture_heard, false);
+	atomic_store(&awaited, needle);
+}
+
+/* Called by one CPU at a time. Release: pairs with the acquire in capture_find. */
+static void keep(const char *text, size_t length)
+{
+	size_t used = atomic_load_explicit(&kept_length, memory_order_relaxed);
+	size_t room = CAPTURE - used;
+
+	if (!atomic_load_explicit(&capturing, memory_order_relaxed))
+		return;
+	length = length < room ? length : room;
+	memcpy(kept + used, text, length);
+	atomic_store_explicit(&kept_length, used + length, memory_order_release);
+	if (atomic_load(&awaited) && capture_find(NULL, atomic_load(&awaited)))
+		atomic_store(&capture_heard, true);
+}
+
+static struct console_device listener = { .name = "serial", .write = keep };
+
+void capture_start(void)
+{
+	static bool added;
+
+	if (!added)
+		console_add(&listener);
+	added = true;
+	printk_flush();
+	memset(kept, 0, sizeof(kept));
+	atomic_store_explicit(&kept_length, 0, memory_order_relaxed);
+	atomic_store_explicit(&capturing, true, memory_order_relaxed);
+}
+
+void capture_end(void)
+{
+	printk_flush();
+	atomic_store_explicit(&capturing, false, memory_order_relaxed);
+	atomic_store(&awaited, NULL);
+}
+
+const char *capture_text(size_t *length)
+{
+	*length = atomic_load_explicit(&kept_length, memory_order_acquire);
+	return kept;
+}
+
+const char *capture_find(const char *start, const char *needle)
+{
+	size_t length = atomic_load_explicit(&kept_length, memory_order_acquire);
+	size_t wanted = strlen(needle);
+
+	for (const char *at = start ? start : kept; at + wanted <= kept + length; at++) {
+		if (!strncmp(at, needle, wanted))
+			return at;
+	}
+	return NULL;
+}
+
+bool capture_has_all(const char *const *needles)
+{
+	const char *at = NULL;
+
+	for (; *needles; needles++) {
+		at = capture_find(at, *needles);
+		if (!at)
+			return false;
+	}
+	return true;
+}

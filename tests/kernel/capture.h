@@ -1,0 +1,34 @@
+/*
+ * What the console is told, kept for a test to read.
+ */
+#ifndef TESTS_KERNEL_CAPTURE_H
+#define TESTS_KERNEL_CAPTURE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Forgets what was kept and begins anew. Boot CPU, thread context. */
+void capture_start(void);
+
+/* Waits until all that was said is kept, and ends it. */
+void capture_end(void);
+
+/* The text, with a NUL at its end, and its length. After capture_end. */
+const char *capture_text(size_t *length);
+
+/*
+ * The first place where needle stands, behind start or, if that is NULL, at all; NULL
+ * if it does not. It may be asked while text still comes in.
+ */
+const char *capture_find(const char *start, const char *needle);
+
+/* capture_heard becomes true as soon as needle stands there; it must stay. */
+void capture_listen_for(const char *needle);
+extern atomic_bool capture_heard;
+
+/* Whether all of these texts stand there, one after the other. */
+bool capture_has_all(const char *const *needles);
+#define capture_has(...) capture_has_all((const char *const[]){ __VA_ARGS__, NULL })
+
+#endif

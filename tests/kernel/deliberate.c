@@ -1,0 +1,48 @@
+/*
+ * Runs that must end badly, each in its own way: the harness is tested with them.
+ * They run only when test= names them.
+ */
+#include "test.h"
+#include <arch/cpu.h>
+#include <arch/irq.h>
+#include <kernel/panic.h>
+
+TEST(deliberate, failure)
+{
+	EXPECT_EQ(1 + 1, 3);
+}
+
+TEST(deliberate, panic)
+{
+	panic("asked for by the test deliberate.panic");
+}
+
+TEST(deliberate, page_fault)
+{
+	volatile uintptr_t nowhere = 0x10;
+
+	*(volatile int *)nowhere = 1;
+}
+
+/* Runs into the guard page with no stack left: #DF on its own stack must report it. */
+TEST(deliberate, stack_overflow)
+{
+	asm volatile("1: push %%rax; jmp 1b" : : : "memory");
+}
+
+TEST(deliberate, triple_fault)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) none = { 0, 0 };
+
+	asm volatile("lidt %0; int3" : : "m"(none));
+}
+
+TEST(deliberate, hang)
+{
+	irq_disable();
+	for (;;)
+		cpu_relax();
+}

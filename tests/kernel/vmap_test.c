@@ -1,0 +1,202 @@
+/*
+ * The kernel's window: what is mapped there all CPUs see, also at an address where something else
+ * was before.
+ */
+#include "crew.h"
+#include "mm.h"
+#include "test.h"
+#include <arch/mmu.h>
+#include <arch/trap.h>
+#include <kernel/mm/frames.h>
+#include <kernel/mm/vmap.h>
+#include <kernel/smp/call.h>
+#include <kernel/smp/cpu.h>
+#include <lib/errno.h>
+
+#define PAGES 5
+
+static uint64_t frames[PAGES], free_before;
+
+static bool get_frames(uint64_t first)
+{
+	for (unsigned int i = 0; i < PAGES; i++) {
+		frames[i] = frame_alloc();
+		if (!frames[i])
+			return false;
+		*(uint64_t *)phys_to_virt(frames[i]) = first + i;
+	}
+	return true;
+}
+
+static void put_frames(void)
+{
+	for (unsigned int i = 0; i < PAGES; i++)
+		page_put(frames[i], 1);
+}
+
+/* The first time tables are made, which stay. */
+static bool begin(void)
+{
+	void *virt;
+
+	frames_poison(true);
+	if (!get_frames(0) || vmap(frames, PAGES, 0, &virt) || vunmap(virt))
+		return false;
+	put_frames();
+	free_before = frames_free();
+	return true;
+}
+
+static void end(void)
+{
+	frames_poison(false);
+	EXPECT_EQ(frames_free(), free_before);
+}
+
+struct look {
+	const char *at;
+	uint64_t first;
+	unsigned int pages;
+	bool mapped;
+};
+
+static void look(void *info)
+{
+	const struct look *look = info;
+
+	for (unsigned int i = 0; i < look->pages; i++) {
+		uint64_t value = 0;
+		int error = probe_read(&value, look->at + i * PAGE_SIZE, sizeof(value));
+
+		if (error != (look->mapped ? 0 : -EFAULT) ||
+		    (look->mapped && value != look->first + i))
+			test_fail(__FILE__, __LINE__, "%#lx on CPU %u: error %d, found %#lx",
+				  (uint64_t)look->at + i * PAGE_SIZE, this_cpu->index, error,
+				  value);
+	}
+}
+
+static void all_look(const void *at, unsigned int pages, uint64_t first, bool mapped)
+{
+	struct look what = { at, first, pages, mapped };
+
+	EXPECT_EQ(on_each_cpu(look, &what, true), 0);
+}
+
+/* At one address, again and again: global pages that somebody kept would be seen. */
+TEST(vmap, all_cpus_see_what_is_there)
+{
+	void *virt, *before = NULL;
+
+	REQUIRE(begin());
+	for (uint64_t round = 1; round <= 5; round++) {
+		REQUIRE(get_frames(round * 100));
+		REQUIRE(!vmap(frames, PAGES, MAP_WRITE, &virt));
+		EXPECT(!before || virt == before);
+		before = virt;
+		all_look(virt, PAGES, round * 100, true);
+		EXPECT_EQ(frame_refs(frames[0]), 2);
+		*(uint64_t *)virt = 1;
+		EXPECT_EQ(*(uint64_t *)phys_to_virt(frames[0]), 1);
+		EXPECT_EQ(vunmap(virt), 0);
+		all_look(virt, PAGES, 0, false);
+		put_frames();
+	}
+	end();
+}
+
+/* More pages than are flushed one by one. */
+TEST(vmap, large_areas)
+{
+	static uint64_t many[200];
+	uint64_t count = tlb_full + 1 < 200 ? tlb_full + 1 : 200;
+	void *virt;
+
+	REQUIRE(begin());
+	REQUIRE(get_frames(7));
+	for (unsigned int i = 0; i < count; i++)
+		many[i] = frames[0];
+	REQUIRE(!vmap(many, (unsigned int)count, 0, &virt));
+	EXPECT_EQ(frame_refs(frames[0]), count + 1);
+	for (unsigned int i = 0; i < count; i++)
+		all_look((char *)virt + i * PAGE_SIZE, 1, 7, true);
+	EXPECT_EQ(vunmap(virt), 0);
+	all_look(virt, (unsigned int)count, 0, false);
+	put_frames();
+	end();
+}
+
+TEST(vmap, areas_have_gaps)
+{
+	void *one, *two, *three;
+
+	REQUIRE(begin());
+	REQUIRE(get_frames(1));
+	REQUIRE(!vmap(frames, 2, 0, &one) && !vmap(frames + 2, 3, 0, &two));
+	all_look((char *)one - PAGE_SIZE, 1, 0, false);
+	all_look((char *)one + 2 * PAGE_SIZE, 1, 0, false);
+	all_look((char *)two - PAGE_SIZE, 1, 0, false);
+	all_look((char *)two + 3 * PAGE_SIZE, 1, 0, false);
+	EXPECT_EQ(vunmap(one), 0);
+	all_look(two, 3, 3, true);
+	REQUIRE(!vmap(frames, 3, 0, &three)); /* does not fit where one was */
+	EXPECT(three > two);
+	EXPECT_EQ(vunmap(two), 0);
+	EXPECT_EQ(vunmap(three), 0);
+	put_frames();
+	end();
+}
+
+TEST(vmap, protection)
+{
+	uint64_t value = 5;
+	void *virt;
+
+	REQUIRE(begin());
+	REQUIRE(get_frames(1));
+	REQUIRE(!vmap(frames, PAGES, 0, &virt));
+	EXPECT_EQ(probe_write(virt, &value, sizeof(value)), -EFAULT);
+	EXPECT_EQ(aspace_protect(&kernel_aspace, (uint64_t)virt, PAGE_SIZE, MAP_WRITE), 0);
+	all_look(virt, 1, 1, true);
+	EXPECT_EQ(probe_write(virt, &value, sizeof(value)), 0);
+	all_look(virt, 1, 5, true);
+	EXPECT_EQ(aspace_protect(&kernel_aspace, (uint64_t)virt, PAGE_SIZE, 0), 0);
+	EXPECT_EQ(probe_write(virt, &value, sizeof(value)), -EFAULT);
+	EXPECT_EQ(vunmap(virt), 0);
+	put_frames();
+	end();
+}
+
+TEST(vmap, bad_input)
+{
+	void *virt = (void *)1;
+	uint64_t odd = 1;
+
+	REQUIRE(begin());
+	REQUIRE(get_frames(1));
+	EXPECT_EQ(vmap(NULL, 1, 0, &virt), -EINVAL);
+	EXPECT_EQ(vmap(frames, 0, 0, &virt), -EINVAL);
+	EXPECT_EQ(vmap(frames, 1, 0, NULL), -EINVAL);
+	EXPECT_EQ(vmap(frames, 1, MAP_WRITE | MAP_EXEC, &virt), -EINVAL);
+	EXPECT_EQ(vmap(frames, 1, MAP_USER, &virt), -EINVAL);
+	EXPECT_EQ(vmap(&odd, 1, 0, &virt), -EINVAL);
+	odd = mmu_phys_end;
+	EXPECT_EQ(vmap(&odd, 1, MAP_FOREIGN, &virt), -EINVAL);
+	odd = 0;
+	EXPECT_EQ(vmap(&odd, 1, 0, &virt), -EINVAL);
+	EXPECT_EQ(vmap(frames, VMAP_PAGES + 1, 0, &virt), -ENOSPC);
+	EXPECT_EQ(vmap(frames, ~0u, 0, &virt), -ENOSPC);
+	EXPECT_EQ((uint64_t)virt, 1);
+	REQUIRE(!vmap(frames, PAGES, 0, &virt));
+	EXPECT_EQ(vunmap((char *)virt + 1), -EINVAL);
+	EXPECT_EQ(vunmap((char *)virt + PAGE_SIZE), -EINVAL);
+	EXPECT_EQ(vunmap((char *)virt - PAGE_SIZE), -EINVAL);
+	EXPECT_EQ(vunmap(NULL), -EINVAL);
+	EXPECT_EQ(vunmap((void *)VMAP_START), -EINVAL);
+	EXPECT_EQ(vunmap((void *)VMAP_END), -EINVAL);
+	all_look(virt, PAGES, 1, true);
+	EXPECT_EQ(vunmap(virt), 0);
+	EXPECT_EQ(vunmap(virt), -EINVAL);
+	put_frames();
+	end();
+}

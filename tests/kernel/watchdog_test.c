@@ -1,0 +1,157 @@
+/*
+ * Lockups, made on purpose, and handlers and threads that leave things as they must not.
+ */
+#include "capture.h"
+#include "stuck.h"
+#include "test.h"
+#include "threads.h"
+#include <arch/cpu.h>
+#include <arch/irq.h>
+#include <arch/time.h>
+#include <kernel/sched/call_on_cpu.h>
+#include <kernel/sched/sched.h>
+#include <kernel/sched/wake.h>
+#include <kernel/sched/watchdog.h>
+#include <kernel/smp/call.h>
+#include <kernel/smp/cpu.h>
+#include <kernel/smp/irq_work.h>
+#include <kernel/smp/watch.h>
+#include <lib/errno.h>
+
+#define LOCKUP_GIVE_UP_NS 20000000000ull
+
+/* Holds preemption off until the console heard of it. Calls nothing, to be in the backtrace. */
+static int __attribute__((noinline)) hold_preemption_off(void *unused)
+{
+	uint64_t start = cycles(), limit = ns_to_cycles(LOCKUP_GIVE_UP_NS);
+
+	(void)unused;
+	preempt_disable();
+	while (!atomic_load(&capture_heard) && cycles() - start < limit)
+		cpu_relax();
+	preempt_enable();
+	return 0;
+}
+
+TEST(watchdog, soft_lockup)
+{
+	unsigned int cpu = other_cpu(1);
+	struct thread *holder, *waiter;
+	atomic_uint count = 0;
+
+	if (lacks_cpus(2) || lacks_tick())
+		return;
+	capture_start();
+	watch_set_deadline_ns(short_deadline_ns());
+	capture_listen_for(text("watchdog: CPU %u: soft lockup", cpu));
+	holder = run_on(cpu, hold_preemption_off, NULL);
+	waiter = make_rt(cpu, 1, add_one, &count);
+	EXPECT(WAIT_UNTIL(*(struct thread *volatile *)&cpus[cpu]->current == holder));
+	EXPECT(WAIT_UNTIL(*(volatile uint32_t *)&cpus[cpu]->preempt_count & PREEMPT_MASK));
+	thread_wake(waiter);
+	join(waiter);
+	join(holder);
+	EXPECT(WAIT_UNTIL(capture_find(NULL, text("watchdog: CPU %u: soft lockup over", cpu))));
+	watch_set_deadline_ns(0);
+	capture_end();
+	EXPECT(capture_has(text("watchdog: CPU %u: soft lockup for ", cpu),
+			   "'test' is to be left, preempt count 0x1", "hold_preemption_off",
+			   "soft lockup over"));
+}
+
+TEST(watchdog, hard_lockup)
+{
+	unsigned int cpu = other_cpu(1);
+
+	if (lacks_cpus(2) || lacks_tick())
+		return;
+	capture_start();
+	watch_set_deadline_ns(short_deadline_ns());
+	EXPECT(make_deaf(cpu, text("watchdog: CPU %u: hard lockup", cpu)));
+	EXPECT(WAIT_UNTIL(!atomic_load(&deaf)));
+	EXPECT(WAIT_UNTIL(capture_find(NULL, text("watchdog: CPU %u: hard lockup over", cpu))));
+	watch_set_deadline_ns(0);
+	capture_end();
+	EXPECT(capture_has(text("watchdog: CPU %u: hard lockup for ", cpu), "interrupts off",
+			   "spin_deaf", "hard lockup over"));
+}
+
+/* A wake list that nobody empties, since the IPI for it was lost, is found by the tick. */
+TEST(watchdog, wake_up_whose_ipi_was_lost)
+{
+	unsigned int cpu = other_cpu(1);
+	atomic_uint count = 0;
+	struct thread *thread;
+
+	if (lacks_cpus(2) || lacks_tick())
+		return;
+	thread = make_rt(cpu, 1, add_one, &count);
+	REQUIRE(thread);
+	EXPECT(WAIT_UNTIL(*(struct thread *volatile *)&cpus[cpu]->current == cpus[cpu]->idle));
+	capture_start();
+	watch_set_deadline_ns(short_deadline_ns());
+	/* As thread_wake does it, but for the IPI. */
+	irq_disable();
+	atomic_store(&thread->state, THREAD_WOKEN);
+	llist_add(&thread->wake_node, &cpus[cpu]->wake_list);
+	atomic_store(&cpus[cpu]->wake_above, thread->priority | WAKE_SENT);
+	irq_enable();
+	join(thread);
+	EXPECT(WAIT_UNTIL(capture_find(NULL, "STALL over")) || atomic_load(&count) == 1);
+	watch_set_deadline_ns(0);
+	capture_end();
+	EXPECT(capture_has(text("STALL: CPU %u has not emptied its wake list for ", cpu),
+			   "the oldest add_one", text("RESCHEDULE is sent to CPU %u again", cpu)));
+}
+
+static void leave_uneven(struct irq_work *work)
+{
+	(void)work;
+	preempt_disable();
+}
+
+static void leave_uneven_the_other_way(struct irq_work *work)
+{
+	(void)work;
+	preempt_enable_no_resched();
+}
+
+/* A handler's mistake is told, and is not the interrupted thread's. */
+TEST(watchdog, handler_that_leaves_the_count_uneven)
+{
+	struct irq_work more = { .func = leave_uneven },
+			less = { .func = leave_uneven_the_other_way };
+
+	capture_start();
+	irq_work_queue(&more);
+	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&more)));
+	EXPECT_EQ(preempt_count(), 0);
+	preempt_disable();
+	irq_work_queue(&less);
+	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&less)));
+	EXPECT_EQ(preempt_count(), 1);
+	preempt_enable();
+	capture_end();
+	EXPECT(capture_has("WARNING: irq: the handler of vector 247 left preempt count 0x10001",
+			   "WARNING: irq: the handler of vector 247 left preempt count 0x10000"));
+}
+
+static int sleep_and_tell(void *arg)
+{
+	thread_yield();
+	EXPECT(!irqs_disabled() && thread_may_wait());
+	return *(int *)arg + (int)this_cpu->index;
+}
+
+TEST(call_on_cpu, runs_in_a_thread_there)
+{
+	int base = 1000;
+
+	for_each_cpu(cpu, &cpu_online_mask)
+		EXPECT_EQ(smp_call_on_cpu(cpu, sleep_and_tell, &base), 1000 + (int)cpu);
+	EXPECT_EQ(smp_call_on_cpu(nr_cpus, sleep_and_tell, &base), -EINVAL);
+	EXPECT_EQ(smp_call_on_cpu(0, NULL, &base), -EINVAL);
+	irq_disable();
+	EXPECT_EQ(smp_call_on_cpu(0, sleep_and_tell, &base), -EDEADLK);
+	irq_enable();
+}
