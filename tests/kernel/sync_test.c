@@ -10,6 +10,7 @@
 #include <arch/time.h>
 #include <kernel/sched/completion.h>
 #include <kernel/sched/mutex.h>
+#include <kernel/sched/preempt.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/semaphore.h>
 #include <kernel/sched/wake.h>
@@ -168,8 +169,10 @@ TEST(sync, mutex_of_another)
 	EXPECT_EQ(mutex.owner, this_cpu->current);
 	waiter = run_on(this_cpu->index, lock_and_unlock, &mutex);
 	REQUIRE(waiter && has_blocked(waiter));
+	preempt_disable(); /* else the waiter may run and give it back before we look */
 	EXPECT_EQ(mutex_unlock(&mutex), 0);
 	EXPECT_EQ(mutex.owner, waiter);
+	preempt_enable();
 	EXPECT_EQ(join(waiter), 0);
 	capture_end();
 	EXPECT(capture_has("WARNING: sched: a mutex is unlocked by a thread that does not have it",
