@@ -11,6 +11,7 @@
 #include <arch/irq.h>
 #include <arch/time.h>
 #include <arch/trap.h>
+#include <kernel/console/printk.h>
 #include <kernel/sched/completion.h>
 #include <kernel/sched/mutex.h>
 #include <kernel/sched/sched.h>
@@ -28,6 +29,7 @@ static struct {
 	void (*intrude)(void);
 	atomic_bool ended;
 	unsigned int steps, intrusions, wrong;
+	unsigned int only; /* the step behind which to intrude; 0: each */
 	unsigned int target;
 	uint64_t ipis;
 } step;
@@ -48,8 +50,10 @@ static bool on_step(struct pt_regs *regs)
 {
 	if (this_cpu->current != step.stepper || irqs_disabled_flags(regs->rflags))
 		return true;
-	step.steps++;
-	thread_wake(step.intruder);
+	if (++step.steps == step.only)
+		regs->rflags &= ~RFLAGS_TF;
+	if (!step.only || step.steps == step.only)
+		thread_wake(step.intruder);
 	return true;
 }
 
@@ -93,7 +97,7 @@ static void step_through(void (*func)(void), void (*intrude)(void))
 	atomic_store(&step.ended, true);
 	EXPECT(WAIT_UNTIL(is_over(step.intruder)));
 	join(step.intruder);
-	EXPECT(step.steps > 0 && step.intrusions > 0);
+	EXPECT(step.steps > 0 && (step.only || step.intrusions > 0));
 	EXPECT_EQ(step.wrong, 0);
 }
 
@@ -196,37 +200,44 @@ static void call_each(void)
 		step.wrong++;
 }
 
-/* To the next CPU, wherever it is. */
 static void move_stepper(void)
 {
-	unsigned int cpu = atomic_load(&step.stepper->cpu);
-
-	cpu = cpumask_next(&cpu_online_mask, cpu + 1);
-	if (thread_pin(step.stepper, cpu < MAX_CPUS ? cpu : 0))
+	if (thread_pin(step.stepper, step.target))
 		step.wrong++;
 }
 
+#define MOST_STEPS 1000
+
+/*
+ * Moved once in each call, one step later every time: while it runs here the intruder comes
+ * at that very step. Until a call was over before its step came.
+ */
 static int step_through_each(void *unused)
 {
+	unsigned int here = this_cpu->index, calls = 0;
+
 	(void)unused;
-	step_through(call_each, move_stepper);
+	do {
+		EXPECT_EQ(thread_pin(this_cpu->current, here), 0);
+		step.only = ++calls;
+		step_through(call_each, move_stepper);
+		for_each_cpu(cpu, &cpu_online_mask)
+			EXPECT_EQ(atomic_load(&runs_on[cpu]), calls);
+	} while (step.steps == step.only && calls < MOST_STEPS);
+	printk("# moved at %u steps\n", calls);
+	step.only = 0;
 	return 0;
 }
 
 /* Which CPU is the caller's own, and which are the others, must not change in the middle. */
 TEST(step, call_to_each_while_the_caller_is_moved)
 {
-	const struct thread_args args = { .func = step_through_each };
-	struct thread *thread;
-
+	step.target = other_cpu(1);
 	if (lacks_cpus(2) || lacks_tick())
 		return;
 	for_each_cpu(cpu, &cpu_online_mask)
 		atomic_store(&runs_on[cpu], 0);
-	REQUIRE(!thread_run(&thread, &args));
-	join(thread);
-	for_each_cpu(cpu, &cpu_online_mask)
-		EXPECT_EQ(atomic_load(&runs_on[cpu]), 1);
+	join(run_on(this_cpu->index, step_through_each, NULL));
 }
 
 static struct mutex mutex;
