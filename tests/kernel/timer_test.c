@@ -183,8 +183,10 @@ TEST(timer, lazy_work_runs_at_the_scheduler_tick)
 		return;
 	thread = run_on(this_cpu->index, spin_until, &go);
 	watch = atomic_load(&this_cpu->self->tick.last);
+	irq_disable();
 	EXPECT(irq_work_queue(&work));
 	EXPECT(irq_work_is_busy(&work));
+	irq_enable();
 	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&work)));
 	if (atomic_load(&this_cpu->self->tick.last) != watch)
 		test_skip("the watch's tick came first");
