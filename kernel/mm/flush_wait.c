@@ -36,8 +36,14 @@ bool flush_is_done(const struct flush_wait *wait, unsigned int cpu)
 	       atomic_load_explicit(&tlb->loaded, memory_order_acquire) != wait->aspace;
 }
 
+static bool is_done(const void *wait, unsigned int cpu)
+{
+	return flush_is_done(wait, cpu);
+}
+
 /* One of all who find the same CPU stuck reports: the one that has claimed it. */
-static void report(unsigned int cpu, struct patience *patience, uint64_t now, bool *claimed)
+static void report(const struct flush_wait *wait, unsigned int cpu, struct patience *patience,
+		   uint64_t now, bool *claimed)
 {
 	char headline[HEADLINE], age[AGE_TEXT], text[WAIT_TEXT];
 	struct wait_seen seen;
@@ -49,7 +55,7 @@ static void report(unsigned int cpu, struct patience *patience, uint64_t now, bo
 	snprintf(headline, sizeof(headline), "STALL: CPU %u waits %s for CPU %u: %s\n",
 		 this_cpu->index, age_format(now - patience->since, age, sizeof(age)), cpu,
 		 waiting_describe(&seen, text, sizeof(text)));
-	if (!stall_report(cpu, STALL_TLB, headline))
+	if (!stall_report_flush(cpu, is_done, wait, headline))
 		patience_again(patience);
 }
 
@@ -66,7 +72,7 @@ wait_long(const struct flush_wait *wait, unsigned int cpu)
 		uint64_t now = clock_ns();
 
 		if (patience_over(&patience, now))
-			report(cpu, &patience, now, &claimed);
+			report(wait, cpu, &patience, now, &claimed);
 		cpu_relax();
 	}
 	waiting_end();

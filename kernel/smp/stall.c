@@ -132,7 +132,8 @@ static int format_ipi(enum stall_queue queue, const struct snapshot *snapshot, b
 		return snprintf(to, size, "%s is acknowledged, and the queue comes next",
 				queues[queue].ipis[0].name);
 	if (queue == STALL_TLB)
-		return snprintf(to, size, "TLB_FLUSH is absent (IRR and ISR)");
+		return snprintf(to, size, "TLB_FLUSH is absent (IRR and ISR)%s",
+				empty ? ", the flush is done" : "");
 	return snprintf(to, size, "%s is absent (IRR and ISR), the queue is %sempty",
 			queues[queue].ipis[0].name, empty ? "" : "not ");
 }
@@ -196,7 +197,19 @@ void stall_set_hook(void (*hook)(unsigned int cpu))
 	atomic_store_explicit(&report_hook, hook, memory_order_relaxed);
 }
 
-bool stall_report(unsigned int cpu, enum stall_queue queue, const char *headline)
+/* How to know that nothing is owed where no queue shows it. */
+struct owed {
+	bool (*is_done)(const void *wait, unsigned int cpu);
+	const void *wait;
+};
+
+static bool is_empty(unsigned int cpu, enum stall_queue queue, const struct owed *owed)
+{
+	return owed ? owed->is_done(owed->wait, cpu) : !stall_queue_first(cpu, queue);
+}
+
+static bool report(unsigned int cpu, enum stall_queue queue, const struct owed *owed,
+		   const char *headline)
 {
 	void (*hook)(unsigned int) = atomic_load_explicit(&report_hook, memory_order_relaxed);
 	const struct snapshot *snapshot;
@@ -206,7 +219,7 @@ bool stall_report(unsigned int cpu, enum stall_queue queue, const char *headline
 	if (!nmi_try_begin())
 		return false;
 	snapshot = nmi_look(cpu);
-	empty = queue != STALL_TLB && !stall_queue_first(cpu, queue);
+	empty = is_empty(cpu, queue, owed);
 	used = (size_t)snprintf(text, sizeof(text), "%s", headline);
 	used += format_target(cpu, queue, snapshot, empty, text + used, sizeof(text) - used);
 	printk_raw(text, used);
@@ -218,4 +231,15 @@ bool stall_report(unsigned int cpu, enum stall_queue queue, const char *headline
 	if (hook)
 		hook(cpu);
 	return true;
+}
+
+bool stall_report(unsigned int cpu, enum stall_queue queue, const char *headline)
+{
+	return report(cpu, queue, NULL, headline);
+}
+
+bool stall_report_flush(unsigned int cpu, bool (*is_done)(const void *wait, unsigned int cpu),
+			const void *wait, const char *headline)
+{
+	return report(cpu, STALL_TLB, &(struct owed){ is_done, wait }, headline);
 }

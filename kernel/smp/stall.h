@@ -20,7 +20,7 @@ enum stall_queue {
 	STALL_IRQ_WORK,
 	STALL_WAKES,
 	STALL_QUEUES,
-	STALL_TLB = STALL_QUEUES, /* no queue: who waits knows that it is owed */
+	STALL_TLB = STALL_QUEUES, /* no queue: who waits knows whether it is owed */
 	STALL_KINDS,
 };
 
@@ -53,8 +53,12 @@ void stall_release(unsigned int cpu);
  * IPI and where it is, and who waits for whom; sends the IPI again if it is owed and
  * not there. Takes at most NMI_ANSWER_NS and the printing. Returns false, and does
  * nothing, while another report is being made. Any context but NMI.
+ *
+ * stall_report_flush asks is_done(wait, cpu), behind the NMI, whether it is still owed.
  */
 bool stall_report(unsigned int cpu, enum stall_queue queue, const char *headline);
+bool stall_report_flush(unsigned int cpu, bool (*is_done)(const void *wait, unsigned int cpu),
+			const void *wait, const char *headline);
 
 /*
  * hook(cpu) is called at the end of every report, in its context; NULL: none. Boot CPU,

@@ -47,6 +47,7 @@ TEST(tlb, random_changes)
 		work_wait(cpu);
 	stale_end();
 	counts = stale_counts();
-	printk("# %lu looks, %lu writes, %lu changes\n", counts.looks, counts.writes, counts.changes);
+	printk("# %lu looks, %lu writes, %lu changes\n", counts.looks, counts.writes,
+	       counts.changes);
 	EXPECT(counts.looks && counts.writes && counts.changes);
 }

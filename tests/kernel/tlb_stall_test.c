@@ -11,9 +11,11 @@
 #include <arch/ipi.h>
 #include <arch/time.h>
 #include <arch/trap.h>
+#include <kernel/console/printk.h>
 #include <kernel/mm/vmap.h>
 #include <kernel/panic.h>
 #include <kernel/smp/cpu.h>
+#include <kernel/smp/stall.h>
 #include <kernel/smp/stop.h>
 #include <kernel/smp/watch.h>
 #include <kernel/sched/work.h>
@@ -61,6 +63,31 @@ TEST(tlb_stall, deaf_target)
 			   text("STALL over: CPU %u flushed for CPU %u, unstuck after ", cpu,
 				this_cpu->index)));
 	EXPECT(!capture_find(NULL, "again"));
+}
+
+static bool is_done(const void *done, unsigned int cpu)
+{
+	(void)cpu;
+	return *(const bool *)done;
+}
+
+/* It may come to an end while it is looked at. Then nothing was lost. */
+TEST(tlb_stall, done_when_it_is_looked_at)
+{
+	unsigned int cpu = other_cpu(1);
+	const bool yes = true, no = false;
+
+	if (lacks_cpus(2))
+		return;
+	capture_start();
+	EXPECT(stall_report_flush(cpu, is_done, &yes, "STALL: a test\n"));
+	printk_flush();
+	EXPECT(capture_has("STALL: a test\n",
+			   "TLB_FLUSH is absent (IRR and ISR), the flush is done"));
+	EXPECT(!capture_find(NULL, "again"));
+	EXPECT(stall_report_flush(cpu, is_done, &no, "STALL: a test\n"));
+	capture_end();
+	EXPECT(capture_has("STALL: a test\n", text("TLB_FLUSH is sent to CPU %u again", cpu)));
 }
 
 TEST(tlb_stall, all_pages)
