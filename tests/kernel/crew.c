@@ -3,6 +3,7 @@
  * fault is an answer, which nobody serves there.
  */
 #include "crew.h"
+#include "mm.h"
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/ipi.h>
@@ -164,6 +165,18 @@ void crew_fill(uint64_t start, uint64_t count, uint64_t first)
 {
 	for (uint64_t page = 0; page < count; page++)
 		EXPECT_EQ(put_user(first + page, start + page * PAGE_SIZE), 0);
+}
+
+void crew_populate(struct aspace *space, uint64_t start, uint64_t count, uint64_t first)
+{
+	EXPECT_EQ(aspace_populate(space, start, count * PAGE_SIZE, 1, MAP_WRITE), 0);
+	crew_fill(start, count, first);
+	crew_expect_pages(start, count, first);
+}
+
+void crew_map_neighbour(struct aspace *space)
+{
+	EXPECT_EQ(aspace_populate(space, TEST_BASE + 2 * MB - PAGE_SIZE, PAGE_SIZE, 1, 0), 0);
 }
 
 /* Another CPU's plain counter: an old value is as good as a look a little earlier. */

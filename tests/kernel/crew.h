@@ -41,6 +41,12 @@ void crew_expect_no_pages(uint64_t start, uint64_t count);
 /* Writes first + n into the first word of each page of a range, on this CPU. */
 void crew_fill(uint64_t start, uint64_t count, uint64_t first);
 
+/* Maps count pages, fills them, and all look. */
+void crew_populate(struct aspace *space, uint64_t start, uint64_t count, uint64_t first);
+
+/* One page beside the range at TEST_BASE keeps its tables, where a test does not want them freed. */
+void crew_map_neighbour(struct aspace *space);
+
 /* How many interrupts of a vector, and of TLB_FLUSH, a CPU has taken. */
 uint64_t crew_taken(unsigned int cpu, unsigned int vector);
 uint64_t crew_flushes(unsigned int cpu);

@@ -15,14 +15,12 @@ struct aspace *rival_space;
 
 static bool begin(const struct shootdown_scheme *scheme, struct aspace *(*make_crew)(void))
 {
-	uint64_t keeper = TEST_BASE + 2 * MB - PAGE_SIZE;
-
 	test_about(scheme->name);
 	tick_suspend();
 	EXPECT_EQ(shootdown_scheme_use(scheme), 0);
 	rival_space = make_crew();
 	if (rival_space)
-		EXPECT_EQ(aspace_populate(rival_space, keeper, PAGE_SIZE, 1, 0), 0);
+		crew_map_neighbour(rival_space);
 	return rival_space;
 }
 

@@ -1,6 +1,5 @@
 /*
- * Shootdown: after each way to change a space, no CPU that uses it may see what was there before,
- * and no other CPU is disturbed.
+ * Shootdown: after each way to change a space, no CPU that uses it may see what was there before.
  */
 #include "crew.h"
 #include "mm.h"
@@ -19,19 +18,6 @@
 #include <kernel/sched/work.h>
 #include <lib/errno.h>
 
-/* One page beside every range keeps its tables, where a test does not want them freed. */
-static void map_neighbour(struct aspace *space)
-{
-	EXPECT_EQ(aspace_populate(space, TEST_BASE + 2 * MB - PAGE_SIZE, PAGE_SIZE, 1, 0), 0);
-}
-
-static void populate(struct aspace *space, uint64_t start, uint64_t count, uint64_t first)
-{
-	EXPECT_EQ(aspace_populate(space, start, count * PAGE_SIZE, 1, MAP_WRITE), 0);
-	crew_fill(start, count, first);
-	crew_expect_pages(start, count, first);
-}
-
 /* Another CPU's plain counter: an old value only makes us look once more. */
 static uint64_t __attribute__((no_sanitize_thread)) sent_by(unsigned int cpu)
 {
@@ -43,9 +29,9 @@ TEST(tlb, unmap_is_seen)
 	struct aspace *space = crew_begin();
 
 	REQUIRE(space);
-	map_neighbour(space);
+	crew_map_neighbour(space);
 	for (uint64_t round = 1; round <= 10; round++) {
-		populate(space, TEST_BASE, 1, round * 100);
+		crew_populate(space, TEST_BASE, 1, round * 100);
 		EXPECT_EQ(aspace_unmap(space, TEST_BASE, PAGE_SIZE), 0);
 		crew_expect_fault(TEST_BASE);
 	}
@@ -62,7 +48,7 @@ TEST(tlb, ranges_have_both_ends)
 	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		uint64_t count = lengths[i], from = TEST_BASE + PAGE_SIZE;
 
-		populate(space, TEST_BASE, count + 2, 1000 * i);
+		crew_populate(space, TEST_BASE, count + 2, 1000 * i);
 		EXPECT_EQ(aspace_protect(space, from, count * PAGE_SIZE, 0), 0);
 		for (uint64_t page = 0; page < count; page++)
 			crew_expect_read_only(from + page * PAGE_SIZE, 1000 * i + 1 + page);
@@ -81,7 +67,7 @@ TEST(tlb, protection_is_seen)
 	struct aspace *space = crew_begin();
 
 	REQUIRE(space);
-	populate(space, TEST_BASE, 2, 7);
+	crew_populate(space, TEST_BASE, 2, 7);
 	EXPECT_EQ(aspace_protect(space, TEST_BASE, PAGE_SIZE, 0), 0);
 	crew_expect_read_only(TEST_BASE, 7);
 	crew_expect(TEST_BASE + PAGE_SIZE, 8);
@@ -96,8 +82,8 @@ TEST(tlb, new_frame_is_seen)
 	struct aspace *space = crew_begin();
 
 	REQUIRE(space);
-	map_neighbour(space);
-	populate(space, TEST_BASE, 1, 0);
+	crew_map_neighbour(space);
+	crew_populate(space, TEST_BASE, 1, 0);
 	for (uint64_t round = 1; round <= 10; round++) {
 		uint64_t frame = frame_alloc();
 
@@ -139,12 +125,12 @@ TEST(tlb, tables_go_and_come)
 
 	REQUIRE(space);
 	for (uint64_t round = 1; round <= 5; round++) {
-		populate(space, TEST_BASE, 1, round);
+		crew_populate(space, TEST_BASE, 1, round);
 		EXPECT_EQ(space->tables, 3);
 		EXPECT_EQ(aspace_unmap(space, TEST_BASE, PAGE_SIZE), 0);
 		EXPECT_EQ(space->tables, 0);
 		crew_expect_fault(TEST_BASE);
-		populate(space, TEST_BASE + GB, 1, round + 1);
+		crew_populate(space, TEST_BASE + GB, 1, round + 1);
 		crew_expect_fault(TEST_BASE);
 		EXPECT_EQ(aspace_unmap(space, TEST_BASE + GB, PAGE_SIZE), 0);
 	}
@@ -203,7 +189,7 @@ TEST(tlb, a_batch_is_one_shootdown)
 	uint64_t free;
 
 	REQUIRE(space);
-	populate(space, TEST_BASE, 128, 1);
+	crew_populate(space, TEST_BASE, 128, 1);
 	for_each_cpu(cpu, &crew)
 		before[cpu % CREW_MAX] = crew_flushes(cpu);
 	free = frames_free();
@@ -230,7 +216,7 @@ TEST(tlb, a_full_batch)
 	uint64_t free;
 
 	REQUIRE(space);
-	populate(space, TEST_BASE, count + 1, 40);
+	crew_populate(space, TEST_BASE, count + 1, 40);
 	free = frames_free();
 	EXPECT_EQ(aspace_unmap(space, TEST_BASE, count * PAGE_SIZE), 0);
 	EXPECT_EQ(frames_free(), free + count);
@@ -247,7 +233,7 @@ TEST(tlb, the_threshold_counts)
 	uint64_t full;
 
 	REQUIRE(space);
-	populate(space, TEST_BASE, tlb_full + 1, 0);
+	crew_populate(space, TEST_BASE, tlb_full + 1, 0);
 	if (lacks_cpus(2)) {
 		crew_end(space);
 		return;
@@ -263,221 +249,6 @@ TEST(tlb, the_threshold_counts)
 	crew_end(space);
 }
 
-/* Whom it does not concern is never interrupted: users of another space, and who idles. */
-TEST(tlb, only_users_are_interrupted)
-{
-	unsigned int cpu = other_cpu(1), idle = other_cpu(2), foreign = other_cpu(3);
-	struct aspace *space, *other;
-	uint64_t at_user, at_idle, at_foreign;
-
-	if (cpumask_weight(&cpu_online_mask) < 4) {
-		test_skip("needs four CPUs");
-		return;
-	}
-	space = crew_begin();
-	REQUIRE(space);
-	other = aspace_create();
-	REQUIRE(other);
-	map_neighbour(space);
-	populate(space, TEST_BASE, 100, 1);
-	crew_use(NULL);
-	aspace_use(space);
-	crew_one_uses(cpu, space);
-	crew_one_uses(foreign, other);
-	at_user = crew_flushes(cpu);
-	at_idle = crew_flushes(idle);
-	at_foreign = crew_flushes(foreign);
-	for (uint64_t i = 0; i < 50; i++)
-		EXPECT_EQ(aspace_unmap(space, TEST_BASE + i * PAGE_SIZE, PAGE_SIZE), 0);
-	EXPECT_EQ(aspace_protect(space, TEST_BASE + 50 * PAGE_SIZE, 50 * PAGE_SIZE, 0), 0);
-	EXPECT_EQ(crew_flushes(cpu) - at_user, 51);
-	EXPECT_EQ(crew_flushes(idle), at_idle);
-	EXPECT_EQ(crew_flushes(foreign), at_foreign);
-	crew_one_uses(foreign, NULL);
-	EXPECT_EQ(aspace_destroy(other), 0);
-	crew_end(space);
-}
-
-/*
- * That a CPU is not among the users any more is all that tells that its accesses are over: nothing
- * else orders them before the frame is given to somebody else.
- */
-struct guest {
-	struct aspace *space;
-	atomic_bool left;
-};
-
-static void look_and_leave(void *info)
-{
-	struct guest *guest = info;
-	uint64_t value;
-
-	aspace_use(guest->space);
-	EXPECT_EQ(get_user(&value, TEST_BASE), 0);
-	aspace_use(NULL);
-	atomic_store_explicit(&guest->left, true, memory_order_relaxed);
-}
-
-TEST(tlb, who_left_has_finished)
-{
-	struct guest guest = { 0 };
-	unsigned int cpu = other_cpu(1);
-
-	if (lacks_cpus(2))
-		return;
-	guest.space = crew_begin();
-	REQUIRE(guest.space);
-	populate(guest.space, TEST_BASE, 1, 1);
-	crew_use(NULL);
-	EXPECT_EQ(work_start(cpu, look_and_leave, &guest), 0);
-	EXPECT(WAIT_UNTIL(atomic_load_explicit(&guest.left, memory_order_relaxed)));
-	EXPECT_EQ(aspace_unmap(guest.space, TEST_BASE, PAGE_SIZE), 0);
-	work_wait(cpu);
-	crew_end(guest.space);
-}
-
-/* Who idled meanwhile, and who was elsewhere, sees all when it comes back. */
-TEST(tlb, who_was_away_catches_up)
-{
-	struct aspace *space = crew_begin(), *other = aspace_create();
-
-	REQUIRE(space && other);
-	map_neighbour(space);
-	populate(space, TEST_BASE, 4, 1);
-	for (uint64_t round = 0; round < 4; round++) {
-		uint64_t at = TEST_BASE + round * PAGE_SIZE;
-
-		crew_expect(at, 1 + round);
-		crew_use(round % 2 ? other : NULL);
-		aspace_use(space);
-		EXPECT_EQ(aspace_unmap(space, at, PAGE_SIZE), 0);
-		if (round > 1) { /* missed two generations */
-			EXPECT_EQ(aspace_populate(space, at, PAGE_SIZE, 1, MAP_WRITE), 0);
-			EXPECT_EQ(aspace_unmap(space, at, PAGE_SIZE), 0);
-		}
-		crew_use(space);
-		crew_expect_fault(at);
-	}
-	EXPECT_EQ(aspace_destroy(other), 0);
-	crew_end(space);
-}
-
-/* More spaces than a CPU remembers apart, all alike but for what is in them. */
-TEST(tlb, many_spaces)
-{
-	struct aspace *spaces[TLB_TAGS + 3] = { crew_begin() };
-	unsigned int count = sizeof(spaces) / sizeof(spaces[0]);
-
-	REQUIRE(spaces[0]);
-	for (unsigned int i = 0; i < count; i++) {
-		if (i)
-			spaces[i] = aspace_create();
-		REQUIRE(spaces[i]);
-		crew_use(spaces[i]);
-		populate(spaces[i], TEST_BASE, 1, 100 + i);
-	}
-	for (unsigned int i = 0; i < 3 * count; i++) {
-		crew_use(spaces[i % count]);
-		crew_expect(TEST_BASE, 100 + i % count);
-	}
-	crew_use(spaces[0]);
-	for (unsigned int i = 1; i < count; i++)
-		EXPECT_EQ(aspace_destroy(spaces[i]), 0);
-	crew_end(spaces[0]);
-}
-
-/* Who idles on tables is told when some of them are freed, and only then. */
-TEST(tlb, freed_tables_are_left)
-{
-	unsigned int cpu = other_cpu(1);
-	struct aspace *space;
-	uint64_t flushes;
-
-	if (lacks_cpus(2))
-		return;
-	space = crew_begin();
-	REQUIRE(space);
-	populate(space, TEST_BASE, 2, 1);
-	crew_one_uses(cpu, NULL);
-	flushes = crew_flushes(cpu);
-	EXPECT_EQ(aspace_unmap(space, TEST_BASE, PAGE_SIZE), 0);
-	EXPECT_EQ(crew_flushes(cpu), flushes);
-	EXPECT(atomic_load(&cpus[cpu]->tlb.loaded) == space);
-	EXPECT_EQ(aspace_unmap(space, TEST_BASE + PAGE_SIZE, PAGE_SIZE), 0);
-	EXPECT_EQ(crew_flushes(cpu), flushes + 1);
-	EXPECT(atomic_load(&cpus[cpu]->tlb.loaded) == &aspace_none);
-	crew_one_uses(cpu, space);
-	crew_expect_no_pages(TEST_BASE, 2);
-	populate(space, TEST_BASE, 1, 3);
-	crew_end(space);
-}
-
-/*
- * One that idled when it was told has come, has answered, and idles again when its answer is looked
- * at: it keeps its tables, of which some are freed, and that must be answer enough. The one before
- * it in the row is deaf for so long.
- */
-struct visit {
-	struct aspace *space;
-	atomic_bool over;
-};
-
-static bool is_pending(enum ipi_vector vector)
-{
-	uint32_t pending, in_service;
-
-	arch_ipi_state(&pending, &in_service);
-	return pending & ipi_bit(vector);
-}
-
-static void be_deaf(void *info)
-{
-	struct visit *visit = info;
-
-	WAIT_UNTIL(atomic_load(&visit->over));
-}
-
-static void come_and_go(void *info)
-{
-	struct visit *visit = info;
-
-	WAIT_UNTIL(is_pending(TLB_FLUSH_VECTOR));
-	aspace_switch(visit->space);
-	irq_enable();
-	cpu_relax(); /* the interrupt comes now, and finds nothing to do */
-	irq_disable();
-	aspace_switch(NULL);
-	atomic_store(&visit->over, true);
-}
-
-static void unmap_page(void *info)
-{
-	const struct visit *visit = info;
-
-	EXPECT_EQ(aspace_unmap(visit->space, TEST_BASE, PAGE_SIZE), 0);
-}
-
-TEST(tlb, who_came_and_went_has_answered)
-{
-	unsigned int deaf_one = other_cpu(1), visitor = other_cpu(2);
-	struct visit visit = { 0 };
-
-	if (cpumask_weight(&cpu_online_mask) < 4) {
-		test_skip("needs four CPUs");
-		return;
-	}
-	visit.space = crew_begin();
-	REQUIRE(visit.space);
-	populate(visit.space, TEST_BASE, 1, 1);
-	crew_one_uses(visitor, NULL);
-	EXPECT_EQ(smp_call_function_single(deaf_one, be_deaf, &visit, false), 0);
-	EXPECT_EQ(smp_call_function_single(visitor, come_and_go, &visit, false), 0);
-	EXPECT_EQ(work_run(other_cpu(3), unmap_page, &visit), 0);
-	crew_one_uses(visitor, visit.space);
-	crew_expect_fault(TEST_BASE);
-	crew_end(visit.space);
-}
-
 /* The kernel's half: everybody, whatever they use. */
 TEST(tlb, flush_all_reaches_everybody)
 {
@@ -485,7 +256,7 @@ TEST(tlb, flush_all_reaches_everybody)
 	uint64_t before[CREW_MAX] = { 0 };
 
 	REQUIRE(space);
-	populate(space, TEST_BASE, 1, 1);
+	crew_populate(space, TEST_BASE, 1, 1);
 	for_each_cpu(cpu, &crew)
 		before[cpu % CREW_MAX] = cpus[cpu]->tlb.full_flushes;
 	EXPECT_EQ(flush_tlb_all(), 0);
@@ -512,7 +283,7 @@ TEST(tlb, flush_functions)
 	uint64_t second = TEST_BASE + PAGE_SIZE;
 
 	REQUIRE(space);
-	populate(space, TEST_BASE, 2, 1);
+	crew_populate(space, TEST_BASE, 2, 1);
 	for (unsigned int way = 0; way < 5; way++) {
 		uint64_t first_word = way % 2 ? 1 : 2;
 
@@ -586,8 +357,8 @@ TEST(tlb, the_answer_is_waited_for)
 		return;
 	reader.space = crew_begin();
 	REQUIRE(reader.space);
-	map_neighbour(reader.space);
-	populate(reader.space, TEST_BASE, 1, 1);
+	crew_map_neighbour(reader.space);
+	crew_populate(reader.space, TEST_BASE, 1, 1);
 	reader.sent = sent_by(reader.changer);
 	EXPECT_EQ(smp_call_function_single(cpu, read_while_deaf, &reader, false), 0);
 	EXPECT_EQ(work_run(reader.changer, change, &reader), 0);
