@@ -154,13 +154,14 @@ wait_with_interrupts_off(const struct cpumask *mask, smp_call_func_t func, void 
 static always_inline int call_waited(const struct cpumask *mask, smp_call_func_t func, void *info,
 				     bool self, const void *caller)
 {
-	struct csd *csd = this_cpu->csd_wait, *end;
+	struct csd *csd, *end;
 	struct queued queued;
 	int error = 0;
 
 	if (irqs_disabled())
 		return wait_with_interrupts_off(mask, func, info, self, caller);
 	irq_disable();
+	csd = this_cpu->csd_wait;
 	queued = queue_all(mask, func, info, csd, true);
 	send(&queued);
 	if (self)

@@ -194,16 +194,28 @@ static void count_here(void *info)
 	atomic_fetch_add(&runs_on[this_cpu->index], 1);
 }
 
+static atomic_bool each_done;
+
 static void call_each(void)
 {
 	if (on_each_cpu(count_here, NULL, true))
 		step.wrong++;
+	atomic_store(&each_done, true);
 }
 
+/* Then this CPU makes such calls itself, with descriptors that the stepper may not have taken. */
 static void move_stepper(void)
 {
 	if (thread_pin(step.stepper, step.target))
 		step.wrong++;
+	atomic_store(&ran, 0);
+	while (!step.wrong && !atomic_load(&each_done)) {
+		unsigned int before = atomic_load(&ran);
+
+		call_all_and_wait();
+		if (atomic_load(&ran) - before != cpumask_weight(&cpu_online_mask))
+			step.wrong++;
+	}
 }
 
 #define MOST_STEPS 1000
@@ -220,10 +232,11 @@ static int step_through_each(void *unused)
 	do {
 		EXPECT_EQ(thread_pin(this_cpu->current, here), 0);
 		step.only = ++calls;
+		atomic_store(&each_done, false);
 		step_through(call_each, move_stepper);
 		for_each_cpu(cpu, &cpu_online_mask)
 			EXPECT_EQ(atomic_load(&runs_on[cpu]), calls);
-	} while (step.steps == step.only && calls < MOST_STEPS);
+	} while (step.steps == step.only && !step.wrong && calls < MOST_STEPS);
 	printk("# moved at %u steps\n", calls);
 	step.only = 0;
 	return 0;
