@@ -96,6 +96,11 @@ void finish_run(enum verdict verdict)
 	if (verdict == VERDICT_PANIC || wanted_then != THEN_MONITOR)
 		printk("# verdict %s\n", verdict_names[verdict]);
 	printk_flush();
+	leave_run(verdict);
+}
+
+void leave_run(enum verdict verdict)
+{
 	if (wanted_then == THEN_EXIT) {
 		arch_debug_exit(exit_codes[verdict]);
 		arch_power_off();

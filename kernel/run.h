@@ -29,6 +29,9 @@ void run_selected(void) __attribute__((noreturn));
 /* Prints the verdict and leaves the machine as then= says. Any context. */
 void finish_run(enum verdict verdict) __attribute__((noreturn));
 
+/* The same, without a word. */
+void leave_run(enum verdict verdict) __attribute__((noreturn));
+
 /* Switches the machine off, or halts where that cannot be done. Thread context. */
 void run_quit(void) __attribute__((noreturn));
 

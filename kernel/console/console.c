@@ -9,6 +9,7 @@
 #define HISTORY 16384
 
 static struct console_device *devices;
+static struct console_device *volatile writing; /* the device that is at it */
 static char history[HISTORY];
 static size_t history_used;
 
@@ -71,9 +72,21 @@ void console_emit(const char *text, size_t length)
 	memcpy(history + history_used, text, kept);
 	history_used += kept;
 	for (struct console_device *device = devices; device; device = device->next) {
-		if (shows(device))
-			device->write(text, length);
+		if (!shows(device))
+			continue;
+		writing = device;
+		device->write(text, length);
+		writing = NULL;
 	}
+}
+
+bool console_drop_broken(void)
+{
+	if (!writing)
+		return false;
+	writing->write = NULL;
+	writing = NULL;
+	return true;
 }
 
 int console_getc(void)

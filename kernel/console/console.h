@@ -29,4 +29,10 @@ bool console_has_output(void);
  */
 void console_emit(const char *text, size_t length);
 
+/*
+ * The device in whose write a panic panicked gets no more text. Returns whether there
+ * was one. The other CPUs are stopped.
+ */
+bool console_drop_broken(void);
+
 #endif

@@ -5,6 +5,8 @@
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/irq.h>
+#include <kernel/console/console.h>
+#include <kernel/console/printk.h>
 #include <kernel/panic.h>
 
 TEST(deliberate, failure)
@@ -15,6 +17,25 @@ TEST(deliberate, failure)
 TEST(deliberate, panic)
 {
 	panic("asked for by the test deliberate.panic");
+}
+
+static void write_nowhere(const char *text, size_t length)
+{
+	volatile uintptr_t nowhere = 0x20;
+
+	(void)text;
+	if (length)
+		*(volatile int *)nowhere = 1;
+}
+
+/* The other consoles must get all of it. */
+TEST(deliberate, console_that_breaks)
+{
+	static struct console_device device = { .name = "serial" };
+
+	console_add(&device);
+	device.write = write_nowhere;
+	printk("# to all consoles\n");
 }
 
 TEST(deliberate, page_fault)
