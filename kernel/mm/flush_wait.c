@@ -41,29 +41,36 @@ static bool is_done(const void *wait, unsigned int cpu)
 	return flush_is_done(wait, cpu);
 }
 
+/* By this CPU: it may report, and it has. */
+struct stall {
+	struct patience patience;
+	bool claimed, reported;
+};
+
 /* One of all who find the same CPU stuck reports: the one that has claimed it. */
-static void report(const struct flush_wait *wait, unsigned int cpu, struct patience *patience,
-		   uint64_t now, bool *claimed)
+static void report(const struct flush_wait *wait, unsigned int cpu, struct stall *stall,
+		   uint64_t now)
 {
 	char headline[HEADLINE], age[AGE_TEXT], text[WAIT_TEXT];
 	struct wait_seen seen;
 
-	if (!*claimed)
-		*claimed = stall_claim(cpu);
-	if (!*claimed || !waiting_look(this_cpu->index, &seen))
+	if (!stall->claimed)
+		stall->claimed = stall_claim(cpu);
+	if (!stall->claimed || !waiting_look(this_cpu->index, &seen))
 		return;
 	snprintf(headline, sizeof(headline), "STALL: CPU %u waits %s for CPU %u: %s\n",
-		 this_cpu->index, age_format(now - patience->since, age, sizeof(age)), cpu,
+		 this_cpu->index, age_format(now - stall->patience.since, age, sizeof(age)), cpu,
 		 waiting_describe(&seen, text, sizeof(text)));
-	if (!stall_report_flush(cpu, is_done, wait, headline))
-		patience_again(patience);
+	if (stall_report_flush(cpu, is_done, wait, headline))
+		stall->reported = true;
+	else
+		patience_again(&stall->patience);
 }
 
 static void __attribute__((noinline, cold))
 wait_long(const struct flush_wait *wait, unsigned int cpu)
 {
-	struct patience patience = patience_begin(clock_ns(), stall_deadline_ns());
-	bool claimed = false;
+	struct stall stall = { patience_begin(clock_ns(), stall_deadline_ns()), false, false };
 	char age[AGE_TEXT];
 
 	waiting_begin_range(cpu, (uint64_t)wait->func, wait->start,
@@ -71,16 +78,18 @@ wait_long(const struct flush_wait *wait, unsigned int cpu)
 	while (!flush_is_done(wait, cpu)) {
 		uint64_t now = clock_ns();
 
-		if (patience_over(&patience, now))
-			report(wait, cpu, &patience, now, &claimed);
+		if (patience_over(&stall.patience, now))
+			report(wait, cpu, &stall, now);
 		cpu_relax();
 	}
 	waiting_end();
-	if (!claimed)
-		return;
-	stall_release(cpu);
-	printk("STALL over: CPU %u flushed for CPU %u, unstuck after %s\n", cpu, this_cpu->index,
-	       age_format(clock_ns() - patience.since, age, sizeof(age)));
+	if (stall.reported)
+		printk("STALL over: CPU %u flushed for CPU %u, unstuck after %s\n", cpu,
+		       this_cpu->index,
+		       age_format(clock_ns() - stall.patience.since, age, sizeof(age)));
+	/* Last: the next report about this CPU stands behind what was said. */
+	if (stall.claimed)
+		stall_release(cpu);
 }
 
 void flush_wait_for(const struct flush_wait *wait, unsigned int cpu)

@@ -26,7 +26,8 @@ struct wait {
 	unsigned int cpu;
 	struct csd *csd;
 	struct patience patience;
-	bool reported, others_stall; /* by this CPU; another CPU did, when we would have */
+	bool claimed, reported; /* by this CPU: it may report, and it has */
+	bool others_stall;      /* another CPU had claimed it when we would have */
 };
 
 static bool leave_smp(uint64_t rip, void *context)
@@ -58,9 +59,9 @@ static void report(struct wait *wait, uint64_t age_ns)
 	char headline[HEADLINE], age[AGE_TEXT], func[80], from[80];
 	uint64_t caller = 0;
 
-	if (!wait->reported && !claim(wait))
+	if (!wait->claimed && !claim(wait))
 		return;
-	wait->reported = true;
+	wait->claimed = true;
 	backtrace_walk(0, (uint64_t)__builtin_frame_address(0), leave_smp, &caller);
 	symbol_format(caller, from, sizeof(from));
 	snprintf(headline, sizeof(headline),
@@ -68,7 +69,9 @@ static void report(struct wait *wait, uint64_t age_ns)
 		 age_format(age_ns, age, sizeof(age)), wait->cpu,
 		 state == CSD_RUNNING ? "finish" : "run",
 		 symbol_name((uint64_t)wait->csd->func, func, sizeof(func)), from);
-	if (!stall_report(wait->cpu, STALL_CALLS, headline))
+	if (stall_report(wait->cpu, STALL_CALLS, headline))
+		wait->reported = true;
+	else
 		patience_again(&wait->patience);
 }
 
@@ -83,8 +86,6 @@ static void say_over(const struct wait *wait, int error)
 		printk("STALL over: CPU %u ran %s for CPU %u, unstuck after %s\n", wait->cpu,
 		       symbol_name((uint64_t)wait->csd->func, func, sizeof(func)), this_cpu->index,
 		       age_format(clock_ns() - wait->patience.since, age, sizeof(age)));
-	/* Last: the next report about this CPU stands behind what was said. */
-	stall_release(wait->cpu);
 }
 
 /* The calls that a stopped CPU will never take: those who wait are told, nobody else is. */
@@ -144,5 +145,8 @@ int watch_wait(struct csd *csd)
 	waiting_end();
 	if (wait.reported)
 		say_over(&wait, error);
+	/* Last: the next report about this CPU stands behind what was said. */
+	if (wait.claimed)
+		stall_release(wait.cpu);
 	return error;
 }

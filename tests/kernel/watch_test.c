@@ -15,8 +15,10 @@
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/irq_work.h>
+#include <kernel/smp/nmi.h>
 #include <kernel/smp/patience.h>
 #include <kernel/smp/queue.h>
+#include <kernel/smp/stall.h>
 #include <kernel/smp/watch.h>
 #include <kernel/sched/work.h>
 #include <lib/printf.h>
@@ -91,6 +93,28 @@ TEST(watch, call_to_a_deaf_cpu)
 			   text("STALL over: CPU %u ran count_run for CPU %u, unstuck after ", cpu,
 				this_cpu->index)));
 	EXPECT(!capture_find(NULL, "again"));
+}
+
+static void take_three_deadlines(void *info)
+{
+	uint64_t start = clock_ns();
+
+	(void)info;
+	while (clock_ns() - start < 3 * stall_deadline_ns())
+		cpu_relax();
+}
+
+/* Somebody else has the snapshots all the time: what was not reported is not over, either. */
+TEST(watch, not_over_without_a_report)
+{
+	if (lacks_cpus(2))
+		return;
+	begin(false);
+	EXPECT(WAIT_UNTIL(nmi_try_begin()));
+	EXPECT_EQ(smp_call_function_single(other_cpu(1), take_three_deadlines, NULL, true), 0);
+	nmi_end();
+	end(false);
+	EXPECT(!capture_find(NULL, "STALL"));
 }
 
 /* The call was taken and does not end: nothing is lost, and nothing is sent again. */
