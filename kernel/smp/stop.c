@@ -16,6 +16,7 @@
 #include <kernel/debug/symbols.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/stop.h>
+#include <kernel/smp/watch.h>
 #include <lib/age.h>
 #include <lib/printf.h>
 #include <stdatomic.h>
@@ -95,6 +96,18 @@ static void send_reboot(const struct cpumask *asked)
 	irq_restore(flags);
 }
 
+static void stop_all(const struct cpumask *asked)
+{
+	send_reboot(asked);
+	if (wait_for_stop(asked, STOP_REBOOT_NS))
+		return;
+	for_each_cpu(cpu, asked) {
+		if (!is_stopped(cpu))
+			arch_send_nmi(cpu);
+	}
+	wait_for_stop(asked, STOP_NMI_NS);
+}
+
 void smp_stop_cpus(const struct cpumask *mask)
 {
 	struct cpumask asked = { 0 };
@@ -108,14 +121,11 @@ void smp_stop_cpus(const struct cpumask *mask)
 	}
 	if (!cpumask_weight(&asked))
 		return;
-	send_reboot(&asked);
-	if (wait_for_stop(&asked, STOP_REBOOT_NS))
-		return;
+	stop_all(&asked);
 	for_each_cpu(cpu, &asked) {
-		if (!is_stopped(cpu))
-			arch_send_nmi(cpu);
+		if (is_stopped(cpu))
+			watch_cancel(cpu);
 	}
-	wait_for_stop(&asked, STOP_NMI_NS);
 }
 
 void smp_send_stop(void)

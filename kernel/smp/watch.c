@@ -2,6 +2,7 @@
  * A waiter that waited too long reports, and goes on waiting.
  */
 #include <arch/cpu.h>
+#include <arch/irq.h>
 #include <arch/time.h>
 #include <arch/trap.h>
 #include <kernel/console/printk.h>
@@ -88,6 +89,8 @@ static void say_over(const struct wait *wait, int error)
 		       age_format(clock_ns() - wait->patience.since, age, sizeof(age)));
 }
 
+static struct spinlock cancelling;
+
 /* The calls that a stopped CPU will never take: those who wait are told, nobody else is. */
 static void cancel_queue(struct llist_node *node)
 {
@@ -109,7 +112,6 @@ static void cancel_queue(struct llist_node *node)
  */
 static bool cancel(unsigned int cpu, struct csd *csd)
 {
-	static struct spinlock cancelling;
 	unsigned long flags;
 
 	if (!atomic_load_explicit(&cpus[cpu]->stopped, memory_order_acquire))
@@ -124,6 +126,18 @@ static bool cancel(unsigned int cpu, struct csd *csd)
 		this_cpu->calls_cancelled++;
 	atomic_store_explicit(&csd->state, CSD_FREE, memory_order_relaxed);
 	return true;
+}
+
+/* In a panic the one that has the lock may be stopped, too. */
+void watch_cancel(unsigned int cpu)
+{
+	unsigned long flags = irq_save();
+
+	if (spin_trylock(&cancelling)) {
+		cancel_queue(llist_del_all(&cpus[cpu]->call_single_queue));
+		spin_unlock(&cancelling);
+	}
+	irq_restore(flags);
 }
 
 int watch_wait(struct csd *csd)

@@ -16,6 +16,12 @@
 int watch_wait(struct csd *csd);
 
 /*
+ * What is queued for a CPU that is stopped will not run: nobody need wait for it, and the
+ * descriptors are free again. Any context but NMI.
+ */
+void watch_cancel(unsigned int cpu);
+
+/*
  * Starts the ticks that look at the queues; says so if there is no timer for them.
  * Again: nothing. Boot CPU, thread context, after the other CPUs were started.
  */

@@ -160,6 +160,7 @@ static void stop_here(void *info)
 	resched_self();
 	arch_timer_stop();
 	arm();
+	tell(TICK_ANY); /* the last one, for what waits for it */
 }
 
 /* This CPU first: it learns the timer's rate for all. */

@@ -190,6 +190,19 @@ TEST(irq_work, keeps_icr2)
 	EXPECT_EQ(atomic_load(&runs), 1);
 }
 
+/* It does not wait for ticks that do not come any more. */
+TEST(irq_work, lazy_gets_the_last_tick)
+{
+	static struct irq_work last = { .func = count, .flags = IRQ_WORK_LAZY };
+
+	if (lacks_tick())
+		return;
+	EXPECT(irq_work_queue(&last));
+	tick_suspend();
+	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&last)));
+	tick_resume();
+}
+
 /* A lazy one sends nothing and runs at the tick; without a tick it is like any other. */
 TEST(irq_work, lazy_waits_for_the_tick)
 {

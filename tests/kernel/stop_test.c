@@ -14,6 +14,7 @@
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/nmi.h>
+#include <kernel/smp/queue.h>
 #include <kernel/smp/stop.h>
 #include <kernel/sched/work.h>
 #include <lib/errno.h>
@@ -135,21 +136,58 @@ static void stop_later(void *cpu)
 	smp_stop_cpus(&mask);
 }
 
-/* The stopped CPU was deaf, with our call in its queue; then it was in our function. */
+/* Plain counters of CPUs that are quiet by now. */
+static uint64_t __attribute__((no_sanitize_thread)) calls_cancelled(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int cpu = 0; cpu < nr_cpus; cpu++)
+		sum += *(volatile uint64_t *)&cpus[cpu]->calls_cancelled;
+	return sum;
+}
+
+static void expect_pool_free(void)
+{
+	for (unsigned int i = 0; i < this_cpu->csd_count; i++)
+		EXPECT(csd_is_free(&this_cpu->csd_pool[i]));
+}
+
+/*
+ * The stopped CPU was deaf, with our calls in its queue, one of them not waited for; then it
+ * was in our function, and that one is all there is.
+ */
 static void expect_cancelled(unsigned int cpu, bool deaf_before)
 {
-	uint64_t cancelled = this_cpu->calls_cancelled;
+	uint64_t cancelled = calls_cancelled();
 
 	atomic_store(&reached, 0);
-	if (deaf_before)
+	if (deaf_before) {
 		EXPECT_EQ(smp_call_function_single(cpu, spin_for_ever, NULL, false), 0);
+		WAIT_UNTIL(atomic_load(&reached)); /* else it takes both out of its queue */
+		EXPECT_EQ(smp_call_function_single(cpu, never_run, NULL, false), 0);
+	}
 	EXPECT_EQ(work_start(1, stop_later, &cpu), 0);
 	EXPECT_EQ(smp_call_function_single(cpu, deaf_before ? never_run : spin_for_ever, NULL,
 					   true),
 		  -ETIMEDOUT);
-	EXPECT_EQ(this_cpu->calls_cancelled - cancelled, deaf_before);
-	EXPECT_EQ(atomic_load(&reached), 1);
 	work_wait(1);
+	EXPECT_EQ(calls_cancelled() - cancelled, deaf_before ? 2 : 0);
+	EXPECT_EQ(atomic_load(&reached), 1);
+	expect_pool_free();
+}
+
+/* Nobody waits for anybody: who stops it frees what was queued for it. */
+static void expect_freed(unsigned int cpu)
+{
+	uint64_t cancelled = calls_cancelled();
+
+	atomic_store(&reached, 0);
+	EXPECT_EQ(smp_call_function_single(cpu, spin_for_ever, NULL, false), 0);
+	WAIT_UNTIL(atomic_load(&reached));
+	EXPECT_EQ(smp_call_function_single(cpu, never_run, NULL, false), 0);
+	stop_later(&cpu);
+	EXPECT_EQ(calls_cancelled() - cancelled, 1);
+	expect_pool_free();
 }
 
 static void expect_offline(unsigned int cpu)
@@ -165,11 +203,12 @@ TEST(deliberate, stopped_cpus_are_offline)
 	struct cpumask mask = { 0 };
 	uint64_t start;
 
-	REQUIRE(nr_cpus >= 4 && cpumask_weight(&cpu_online_mask) == nr_cpus);
+	REQUIRE(nr_cpus >= 5 && cpumask_weight(&cpu_online_mask) == nr_cpus);
 	expect_cancelled(2, true);
 	expect_cancelled(3, false);
-	expect_offline(2);
-	expect_offline(3);
+	expect_freed(4);
+	for (unsigned int cpu = 2; cpu <= 4; cpu++)
+		expect_offline(cpu);
 	capture_start();
 	cpumask_set(&mask, 2);
 	EXPECT_EQ(nmi_backtrace(&mask), 0);
