@@ -2,7 +2,7 @@
  * Starting the application processors, all at once (SDM vol. 3 §9.4.4).
  *
  *   boot CPU                              each AP
- *   INIT to all                           stops, waits for a SIPI
+ *   INIT to all                           stops, waits for a SIPI; parks if it got so far
  *   10 ms
  *   SIPI to all                           real mode → long mode → C → APIC → online,
  *   SIPI again to those still silent      leaving its stage in its record
@@ -110,29 +110,65 @@ static void prepare(unsigned int index)
 	cpu->arch.apic_id = listed_cpus[index].apic_id;
 	cpu->arch.tables.stack_top = (uint64_t)stack;
 	stack_tops[index] = (uint64_t)stack;
-	set_state(index, CPU_STARTING);
 }
 
 static bool is_silent(unsigned int cpu)
 {
-	return state_of(cpu) == CPU_STARTING && records[cpu - 1].stage == AP_STAGE_SILENT;
+	return records[cpu - 1].stage == AP_STAGE_SILENT;
 }
 
-static void send_to_silent(bool init)
+static void send(unsigned int cpu, bool init)
+{
+	unsigned long flags = irq_save();
+
+	if (init)
+		apic_send_init(listed_cpus[cpu].apic_id);
+	else
+		apic_send_startup(listed_cpus[cpu].apic_id, (unsigned int)(trampoline / PAGE_SIZE));
+	listed_cpus[cpu].error |= apic_read_esr();
+	irq_restore(flags);
+}
+
+/*
+ * One that wakes up just now is stopped again by the INIT, wherever it is: so it must not be
+ * online before that, and is told to start like those that are silent.
+ */
+static bool take_back(unsigned int cpu)
+{
+	uint32_t starting = CPU_STARTING;
+
+	if (state_of(cpu) == CPU_LISTED)
+		return true;
+	return is_silent(cpu) &&
+	       atomic_compare_exchange_strong_explicit(&listed_cpus[cpu].state, &starting,
+						       CPU_LISTED, memory_order_relaxed,
+						       memory_order_relaxed);
+}
+
+static void send_init_to_silent(struct cpumask *told)
 {
 	for (unsigned int cpu = 1; cpu < nr_cpus; cpu++) {
-		unsigned long flags;
-
-		if (!is_silent(cpu))
+		if (!take_back(cpu))
 			continue;
-		flags = irq_save();
-		if (init)
-			apic_send_init(listed_cpus[cpu].apic_id);
-		else
-			apic_send_startup(listed_cpus[cpu].apic_id,
-					  (unsigned int)(trampoline / PAGE_SIZE));
-		listed_cpus[cpu].error |= apic_read_esr();
-		irq_restore(flags);
+		cpumask_set(told, cpu);
+		send(cpu, true);
+	}
+}
+
+static void start(const struct cpumask *told)
+{
+	for_each_cpu(cpu, told) {
+		records[cpu - 1].stage = AP_STAGE_SILENT;
+		set_state(cpu, CPU_STARTING);
+		send(cpu, false);
+	}
+}
+
+static void start_silent(const struct cpumask *told)
+{
+	for_each_cpu(cpu, told) {
+		if (is_silent(cpu))
+			send(cpu, false);
 	}
 }
 
@@ -177,11 +213,13 @@ static void wait_while_moving(void (*progress)(unsigned int, unsigned int, unsig
 
 static void try_to_start(void (*progress)(unsigned int, unsigned int, unsigned int))
 {
-	send_to_silent(true);
+	struct cpumask told = { 0 };
+
+	send_init_to_silent(&told);
 	udelay(INIT_WAIT_US);
-	send_to_silent(false);
+	start(&told);
 	udelay(SIPI_WAIT_US);
-	send_to_silent(false);
+	start_silent(&told);
 	wait_while_moving(progress);
 }
 

@@ -11,8 +11,9 @@
 
 /*
  *   LISTED ──(INIT, SIPI)──► STARTING ──(AP)──► ONLINE
- *                               │
- *                               └──(deadline)──► FAILED ──(AP, late)──► LATE, parked
+ *      ▲                        │ │
+ *      └───(silent: again)──────┘ │
+ *                                 └──(deadline)──► FAILED ──(AP, late)──► LATE, parked
  */
 enum cpu_state { CPU_LISTED, CPU_STARTING, CPU_ONLINE, CPU_FAILED, CPU_LATE };
 
