@@ -12,7 +12,7 @@
 
 #define GATES          256
 #define GATE_INTERRUPT 0xe
-#define GATE_TRAP      0xf
+#define GATE_TRAP      0xf /* none is made */
 #define STUB_SIZE      12 /* of isr.S */
 
 struct gate {
@@ -71,17 +71,10 @@ void set_intr_gate(unsigned int vector, const void *entry, unsigned int ist)
 	set_gate(vector, entry, GATE_INTERRUPT, 0, ist);
 }
 
-/* Only exceptions may come with interrupts on: a device's handler relies on them off. */
-void set_trap_gate(unsigned int vector, const void *entry)
-{
-	BUG_ON(vector >= TRAPS || vector == TRAP_NMI || vector == TRAP_PF);
-	set_gate(vector, entry, GATE_TRAP, 0, IST_NONE);
-}
-
 void set_system_gate(unsigned int vector, const void *entry)
 {
 	BUG_ON(vector != TRAP_BP && vector != TRAP_OF && vector != SYSCALL_VECTOR);
-	set_gate(vector, entry, GATE_TRAP, 3, IST_NONE);
+	set_gate(vector, entry, GATE_INTERRUPT, 3, IST_NONE);
 }
 
 struct gate_info idt_gate(unsigned int vector)
@@ -117,7 +110,6 @@ void idt_init(void)
 	set_system_gate(TRAP_BP, stub(TRAP_BP));
 	set_system_gate(TRAP_OF, stub(TRAP_OF));
 	set_system_gate(SYSCALL_VECTOR, stub(SYSCALL_VECTOR));
-	set_trap_gate(TRAP_DE, stub(TRAP_DE));
 
 	for (unsigned int i = 0; i < SHORT_ENTRIES; i++)
 		set_intr_gate(short_entries[i].vector, short_entries[i].entry, IST_NONE);

@@ -2,8 +2,7 @@
  * From a vector to C.
  *
  * There are three ways in. All leave DF clear, the kernel's GS base in force and
- * interrupts off (every gate that leads here is an interrupt gate, save #BP and
- * #OF).
+ * interrupts off: every gate that leads here is an interrupt gate.
  *
  *   general   256 stubs, then isr_common: the whole struct pt_regs
  *   own stack #DB, NMI, #DF and #MC may strike between an entry's first

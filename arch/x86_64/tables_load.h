@@ -20,12 +20,12 @@ void idt_init(void);
 void idt_load(void);
 
 /*
- * Gates (SDM vol. 3 §6.11). An interrupt gate turns interrupts off, a trap gate
- * leaves them as they are, a system gate is a trap gate that ring 3 may use with
- * INT n. All assert that the vector is of a kind that may have such a gate.
+ * Gates (SDM vol. 3 §6.11). An interrupt gate turns interrupts off; a system gate is one
+ * that ring 3 may use with INT n. Both assert that the vector may have such a gate. There
+ * is no trap gate, which leaves interrupts as they are: one that came between the gate and
+ * SWAPGS would find the kernel's CS, and take ring 3's GS base for the kernel's.
  */
 void set_intr_gate(unsigned int vector, const void *entry, unsigned int ist);
-void set_trap_gate(unsigned int vector, const void *entry);
 void set_system_gate(unsigned int vector, const void *entry);
 
 /*

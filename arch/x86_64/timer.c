@@ -17,10 +17,14 @@
 #define MAX_NS             1000000000ull
 
 static uint64_t timer_hz; /* 0: not measured yet */
+static enum { UNKNOWN, COUNTS, DEADLINE } timer_kind;
 
+/* Asked once: CPUID leaves a virtual machine. All CPUs are alike, and may all write the same. */
 static bool has_deadline(void)
 {
-	return cpuid(1, 0).ecx & CPUID_TSC_DEADLINE;
+	if (timer_kind == UNKNOWN)
+		timer_kind = cpuid(1, 0).ecx & CPUID_TSC_DEADLINE ? DEADLINE : COUNTS;
+	return timer_kind == DEADLINE;
 }
 
 static uint64_t measure(void)
