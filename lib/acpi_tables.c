@@ -153,6 +153,25 @@ int acpi_hpet_parse(const void *table, size_t avail, struct acpi_hpet *out,
 	return 0;
 }
 
+/* DMA remapping table. Intel VT-d specification 4.1 §8.1 */
+struct dmar {
+	struct acpi_header header;
+	uint8_t address_width;
+	uint8_t flags;
+	uint8_t reserved[10];
+} __attribute__((packed));
+_Static_assert(sizeof(struct dmar) == 48, "VT-d 4.1 §8.1");
+
+#define DMAR_X2APIC_OPT_OUT (1u << 1)
+
+bool acpi_x2apic_opt_out(const void *table, size_t avail, const struct acpi_env *env)
+{
+	size_t len = acpi_usable_length(table, avail, "DMAR", env);
+
+	return len >= sizeof(struct dmar) &&
+	       ((const struct dmar *)table)->flags & DMAR_X2APIC_OPT_OUT;
+}
+
 /*
  * The name of the soft-off state, and its value, in AML. ACPI 6.5 §7.4.2, §20.2.4, §20.2.5.4
  *

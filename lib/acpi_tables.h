@@ -1,6 +1,6 @@
 /*
- * The few ACPI tables that a kernel without an AML interpreter can use: the FADT, the HPET's, and
- * one value out of the DSDT. As with all of <lib/acpi.h>: pure functions, any context.
+ * The few ACPI tables that a kernel without an AML interpreter can use: the FADT, the HPET's, a flag
+ * of the DMAR's, and one value out of the DSDT. As with all of <lib/acpi.h>: pure functions, any context.
  */
 #ifndef LIB_ACPI_TABLES_H
 #define LIB_ACPI_TABLES_H
@@ -34,6 +34,12 @@ int acpi_fadt_parse(const void *table, size_t avail, struct acpi_fadt *out,
 /* -EINVAL: no HPET table, or too short. -ENXIO: no usable address in it. */
 int acpi_hpet_parse(const void *table, size_t avail, struct acpi_hpet *out,
 		    const struct acpi_env *env);
+
+/*
+ * Whether the firmware asks for the local APICs to be left in xAPIC mode (its own code may know no
+ * other): the flag of the DMAR table. False if it is no such table, or too short.
+ */
+bool acpi_x2apic_opt_out(const void *table, size_t avail, const struct acpi_env *env);
 
 /*
  * The SLP_TYP values of soft-off for PM1a and PM1b, found without an AML interpreter: a byte scan

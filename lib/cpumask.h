@@ -26,7 +26,7 @@ static inline void cpumask_set_word(struct cpumask *mask, unsigned int index, ui
 	atomic_store_explicit(&mask->word[index], word, memory_order_relaxed);
 }
 
-/* Acquire: pairs with the release in cpumask_set_atomic. */
+/* Acquire: pairs with the release of who changed the word by an atomic step. */
 static inline uint64_t cpumask_word_acquire(const struct cpumask *mask, unsigned int index)
 {
 	return atomic_load_explicit(&mask->word[index], memory_order_acquire);

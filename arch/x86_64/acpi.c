@@ -20,6 +20,7 @@
 
 struct acpi_fadt acpi_fadt;
 struct acpi_hpet acpi_hpet;
+bool acpi_no_x2apic;
 
 static struct acpi_root root;
 static bool root_found;
@@ -108,6 +109,8 @@ void acpi_init(void)
 	table = acpi_find_table(&root, "HPET", &env, &length);
 	if (table)
 		acpi_hpet_parse(table, length, &acpi_hpet, &env);
+	table = acpi_find_table(&root, "DMAR", &env, &length);
+	acpi_no_x2apic = table && acpi_x2apic_opt_out(table, length, &env);
 	find_soft_off();
 }
 

@@ -17,6 +17,9 @@ void acpi_init(void);
 extern struct acpi_fadt acpi_fadt;
 extern struct acpi_hpet acpi_hpet;
 
+/* The firmware asks for xAPIC mode. */
+extern bool acpi_no_x2apic;
+
 /* Reads the MADT, or what replaces it, into *madt. 0, or -ENODEV when there is none. */
 int acpi_read_madt(struct madt *madt);
 

@@ -2,6 +2,7 @@
  * The local APIC: its mode, its registers, and sending in all its forms. The two
  * accesses on every IPI's path, ICR and EOI, are inline in <arch/apic_regs.h>.
  */
+#include "acpi.h"
 #include "apic.h"
 #include "regs.h"
 #include <arch/ipi.h>
@@ -118,6 +119,11 @@ static bool want_x2apic(uint32_t highest_id)
 
 	if (wanted_mode == APIC_X2APIC && !present)
 		printk("apic: this CPU has no x2APIC, xAPIC is used\n");
+	if (wanted_mode == APIC_AUTO && present && acpi_no_x2apic && !on &&
+	    highest_id <= XAPIC_MAX_ID) {
+		printk("apic: the firmware asks for xAPIC (DMAR table); apic=x2apic overrules it\n");
+		return false;
+	}
 	if (wanted_mode != APIC_XAPIC)
 		return present;
 	if (on && x2apic_locked()) {

@@ -112,7 +112,7 @@ extern unsigned int cpumask_words;
 /* By index; NULL for one that was never given its data. */
 extern struct cpu *cpus[MAX_CPUS];
 
-/* Those that take IPIs. Grows while CPUs are started, and never shrinks. */
+/* Those that take IPIs. Grows while CPUs are started; who is stopped for good leaves it. */
 extern struct cpumask cpu_online_mask;
 
 /* The boot CPU's, there from the first instruction on. */

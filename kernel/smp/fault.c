@@ -1,6 +1,6 @@
 /*
- * Puts faults in. The draws are pseudo-random from seed-like state of each CPU, so
- * that the same run draws the same.
+ * Puts faults in. The draws are pseudo-random, one after the other for all CPUs: where
+ * one host thread plays them all (icount), the same run draws the same.
  */
 #include <arch/cpu.h>
 #include <arch/ipi.h>

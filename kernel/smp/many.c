@@ -105,21 +105,13 @@ static always_inline void send(const struct queued *queued)
 		count_surplus(queued->not_owed);
 }
 
-/* Bits that are set: sums of pairs, nibbles, bytes. POPCNT is not part of plain x86-64. */
-static unsigned int count_bits(uint64_t word)
-{
-	word -= word >> 1 & 0x5555555555555555;
-	word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
-	word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
-	return (unsigned int)(word * 0x0101010101010101 >> 56);
-}
-
 static unsigned int count_targets(const struct cpumask *mask)
 {
 	unsigned int count = 0;
 
 	for (unsigned int i = 0; i < cpumask_words; i++)
-		count += count_bits(this_cpu_acquire(peers.word[i]) & cpumask_word(mask, i));
+		count += cpumask_word_weight(this_cpu_acquire(peers.word[i]) &
+					     cpumask_word(mask, i));
 	return count;
 }
 
@@ -214,7 +206,10 @@ static struct csd *claim(unsigned int count, unsigned long flags)
 	return csd;
 }
 
-/* That this CPU's own part can run is known before anything is queued. */
+/*
+ * That this CPU's own part can run is known before anything is queued. No CPU comes online between
+ * the count and the queueing: that happens only while the boot CPU starts them, and nobody calls.
+ */
 static int __attribute__((noinline))
 call_unwaited(const struct cpumask *mask, smp_call_func_t func, void *info, bool self)
 {
@@ -285,6 +280,10 @@ int on_each_cpu_cond_mask(bool (*wanted)(unsigned int cpu, void *info), smp_call
 		if (cpu_online(cpu) && wanted(cpu, info))
 			cpumask_set(&chosen, cpu);
 	}
+	/* The mask is on our stack, so this call is none that ends in a jump. */
+	if (wait && irqs_disabled())
+		return wait_with_interrupts_off(&chosen, func, info, true,
+						__builtin_return_address(0));
 	return call_mask(&chosen, func, info, wait, true);
 }
 

@@ -153,6 +153,27 @@ static int parse_hpet(struct hpet hpet, size_t len, struct acpi_hpet *out)
 	return error;
 }
 
+static bool opts_out(uint8_t flags, size_t len)
+{
+	struct dmar dmar = { .address_width = 38, .flags = flags };
+	uint8_t *copy = malloc(len);
+	bool found;
+
+	seal(&dmar, "DMAR", len);
+	memcpy(copy, &dmar, len);
+	found = acpi_x2apic_opt_out(copy, len, &env);
+	free(copy);
+	return found;
+}
+
+static void dmars(void)
+{
+	tap_ok(opts_out(2, sizeof(struct dmar)) && opts_out(3, sizeof(struct dmar)),
+	       "a DMAR that wants no x2APIC");
+	tap_ok(!opts_out(1, sizeof(struct dmar)), "one that does not say so");
+	tap_ok(!opts_out(2, sizeof(struct dmar) - 1), "one too short");
+}
+
 static void hpets(void)
 {
 	struct hpet hpet = {
@@ -231,6 +252,7 @@ int main(void)
 	fadt_fields();
 	damaged_headers();
 	hpets();
+	dmars();
 	s5_encodings();
 	s5_damage();
 	fresh();
