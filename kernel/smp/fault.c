@@ -97,14 +97,19 @@ uint64_t fault_count(enum fault_kind kind)
 }
 
 static unsigned int duration_ms[MAX_CPUS];
-static atomic_bool begun;
+static atomic_bool begun, ended;
 
 static void wait_here(unsigned int ms)
 {
 	uint64_t start = cycles(), wanted = ns_to_cycles(ms * 1000000ull);
 
-	while (cycles() - start < wanted)
+	while (cycles() - start < wanted && !atomic_load_explicit(&ended, memory_order_relaxed))
 		cpu_relax();
+}
+
+void fault_end(void)
+{
+	atomic_store_explicit(&ended, true, memory_order_relaxed);
 }
 
 static void be_deaf(void *info)
@@ -131,6 +136,7 @@ static int start_on(unsigned int cpu, void (*func)(void *), unsigned int ms)
 		return -ENXIO;
 	duration_ms[cpu] = ms;
 	atomic_store_explicit(&begun, false, memory_order_relaxed);
+	atomic_store_explicit(&ended, false, memory_order_relaxed);
 	error = work_start(cpu, func, &duration_ms[cpu]);
 	while (!error && work_busy(cpu) && !atomic_load_explicit(&begun, memory_order_acquire))
 		cpu_relax();

@@ -39,6 +39,9 @@ uint64_t fault_count(enum fault_kind kind);
 int fault_deaf(unsigned int cpu, unsigned int ms);
 int fault_spin(unsigned int cpu, unsigned int ms);
 
+/* It is deaf, or spins, no longer. Any context. */
+void fault_end(void);
+
 /* The next send finds the ICR busy for long. -ENODEV in x2APIC mode, which has no such bit. */
 int fault_busy(void);
 

@@ -11,6 +11,7 @@
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/fault.h>
+#include <kernel/smp/stall.h>
 #include <kernel/smp/watch.h>
 #include <kernel/sched/work.h>
 #include <kernel/time/tick.h>
@@ -114,7 +115,16 @@ TEST(fault, lost_ipis_are_told_and_sent_again)
 			   "unstuck after", NULL));
 }
 
-/* All that calls other CPUs must be done before one of them is stuck. */
+static void end_fault(unsigned int cpu)
+{
+	(void)cpu;
+	fault_end();
+}
+
+/*
+ * All that calls other CPUs must be done before one of them is stuck. It is so until that was
+ * reported.
+ */
 static void expect_stall(unsigned int cpu, int (*make)(unsigned int cpu, unsigned int ms),
 			 const char *where)
 {
@@ -122,8 +132,10 @@ static void expect_stall(unsigned int cpu, int (*make)(unsigned int cpu, unsigne
 	tick_suspend();
 	capture_start();
 	atomic_store(&runs, 0);
-	EXPECT_EQ(make(cpu, (unsigned int)(3 * short_deadline_ns() / 1000000)), 0);
+	stall_set_hook(end_fault);
+	EXPECT_EQ(make(cpu, GIVE_UP_NS / 1000000), 0);
 	EXPECT_EQ(smp_call_function_single(cpu, count_run, NULL, true), 0);
+	stall_set_hook(NULL);
 	capture_end();
 	work_wait(cpu);
 	tick_resume();

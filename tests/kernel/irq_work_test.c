@@ -212,9 +212,11 @@ TEST(irq_work, lazy_waits_for_the_tick)
 	if (lacks_tick())
 		return;
 	atomic_store(&runs, 0);
+	irq_disable();
 	EXPECT(irq_work_queue(&lazy));
 	EXPECT(!irq_work_queue(&lazy));
 	EXPECT_EQ(this_cpu->ipi_sent[IRQ_WORK_VECTOR], sent);
+	irq_enable();
 	tick_set_period(20000000);
 	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&lazy)));
 	EXPECT_EQ(atomic_load(&runs), 1);

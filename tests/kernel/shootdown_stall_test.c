@@ -99,7 +99,7 @@ TEST(shootdown_scheme, deferred_tells_who_does_not_tick)
 	EXPECT_EQ(crew_flushes(cpu), flushes);
 	EXPECT_EQ(frames_free(), free);
 	EXPECT(WAIT_UNTIL(is_free_after_a_tick(free + 1)));
-	EXPECT_EQ(crew_flushes(cpu), flushes + 1);
+	EXPECT(crew_flushes(cpu) > flushes);
 	capture_end();
 	crew_expect_fault(TEST_BASE);
 	end(space);

@@ -160,7 +160,7 @@ TEST(tlb_stall, lost_ipi)
 	EXPECT_EQ(aspace_protect(space, TEST_BASE, PAGE_SIZE, 0), 0);
 	EXPECT_EQ(ipi_set_filter(TLB_FLUSH_VECTOR, NULL), 0);
 	end(space);
-	EXPECT_EQ(atomic_load(&seen), 2);
+	EXPECT(atomic_load(&seen) >= 2);
 	EXPECT(capture_has(text("STALL: CPU %u waits ", this_cpu->index),
 			   text("on CPU %u TLB_FLUSH is absent (IRR and ISR)", cpu),
 			   text("TLB_FLUSH is sent to CPU %u again", cpu),

@@ -206,19 +206,20 @@ static void wait_for_deaf(void *cpu)
 TEST(watch, graph_of_waits)
 {
 	unsigned int second = other_cpu(1), third = other_cpu(2);
+	char both[48];
 
 	if (lacks_cpus(3))
 		return;
 	begin(false);
-	EXPECT(make_deaf(third, "  waits: "));
+	snprintf(both, sizeof(both), "  waits: %u → %u, %u → %u\n", second, third, this_cpu->index,
+		 second);
+	EXPECT(make_deaf(third, both));
 	EXPECT_EQ(work_run(second, wait_for_deaf, &third), 0);
 	end(false);
 	EXPECT(irqs_were_on);
 	EXPECT(capture_has(text("STALL: CPU %u waits ", second),
 			   text("for CPU %u to run count_run, called from wait_for_deaf", third),
-			   text("  waits: %u → %u, %u → %u\n", second, third, this_cpu->index,
-				second),
-			   "unstuck after"));
+			   both, "unstuck after"));
 }
 
 /*
