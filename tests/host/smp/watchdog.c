@@ -17,7 +17,7 @@
 #include <time.h>
 
 #define LOOKS_A_SECOND 2
-#define FORGOTTEN      4 /* looks that find the same */
+#define FORGOTTEN      20 /* looks that find the same: threads may be many more than cores */
 
 static struct {
 	_Atomic(const char *) what;
@@ -52,8 +52,8 @@ static const char *name_of_doing(unsigned int cpu)
 	return what ? what : "nothing yet";
 }
 
-/* For whom a CPU waits. */
-static void explain_waits(const struct cpu *cpu)
+/* For whom a CPU waits. A plain word of another CPU's: what is told here may be a moment old. */
+static void __attribute__((no_sanitize_thread)) explain_waits(const struct cpu *cpu)
 {
 	for (unsigned int i = 0; i < nr_cpus; i++) {
 		unsigned int state =
