@@ -197,7 +197,7 @@ int thread_join(struct thread *thread, int *result)
 {
 	if (!thread)
 		return -EINVAL;
-	if (thread == this_cpu->current || !thread_may_wait())
+	if (thread == this_cpu->current || !caller_may_wait())
 		return -EDEADLK;
 	if (atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_FREE)
 		return -ESRCH;
@@ -277,7 +277,7 @@ int thread_pin(struct thread *thread, unsigned int cpu)
 	struct pin pin = { .thread = thread, .cpu = cpu };
 	int error = check_pin(thread, cpu);
 
-	if (!error && !thread_may_wait())
+	if (!error && !caller_may_wait())
 		error = -EDEADLK;
 	while (!error && !pin.done) {
 		if (thread == this_cpu->current)
