@@ -9,6 +9,7 @@
 #include <kernel/mm/batch.h>
 #include <kernel/mm/frames.h>
 #include <lib/errno.h>
+#include <stddef.h>
 
 static void expect_refused(int error, int wanted, uint64_t digest)
 {
