@@ -15,7 +15,7 @@ int smp_call_on_cpu(unsigned int cpu, int (*func)(void *arg), void *arg)
 	struct thread *thread;
 	int error, result;
 
-	if (!thread_may_wait())
+	if (!caller_may_wait())
 		return -EDEADLK;
 	error = thread_run(&thread, &args);
 	if (error)

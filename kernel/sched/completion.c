@@ -76,7 +76,7 @@ static int wait(struct completion *completion, struct timer *timer)
 
 int wait_for_completion(struct completion *completion)
 {
-	return thread_may_wait() ? wait(completion, NULL) : -EDEADLK;
+	return caller_may_wait() ? wait(completion, NULL) : -EDEADLK;
 }
 
 int wait_for_completion_timeout(struct completion *completion, uint64_t ns)
@@ -84,7 +84,7 @@ int wait_for_completion_timeout(struct completion *completion, uint64_t ns)
 	struct timer timer;
 	int error;
 
-	if (!thread_may_wait())
+	if (!caller_may_wait())
 		return -EDEADLK;
 	timer_start(&timer, ns);
 	error = wait(completion, &timer);

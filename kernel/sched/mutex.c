@@ -40,7 +40,7 @@ int mutex_lock(struct mutex *mutex)
 {
 	struct wait_entry entry = { 0 };
 
-	if (!thread_may_wait())
+	if (!caller_may_wait())
 		return -EDEADLK;
 	/* Only this thread makes itself the owner, or was made it: no lock is needed to see that. */
 	if (*(struct thread *volatile *)&mutex->owner == this_cpu->current) {

@@ -21,7 +21,6 @@
 #define KERNEL_SCHED_PREEMPT_H
 
 #include <arch/preempt.h>
-#include <kernel/debug/checks.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,14 +32,19 @@
 #define SOFTIRQ_MASK        0x0000ff00u
 #define HARDIRQ_MASK        0x000f0000u
 #define NMI_MASK            0x00f00000u
+#define PREEMPT_BORROWED    0x7f000000u /* nobody counts here: more was let in than held off */
 #define PREEMPT_NOTHING_DUE (1u << 31)
 
 #define PREEMPT_ENABLED PREEMPT_NOTHING_DUE /* a thread's, with nothing counted */
 
 /*
- * A function during which preemption is held off without counting: an interrupt that
- * finds it running comes back a moment later. For what is short, calls nothing, and is
- * measured in instructions. All of it is held off, save what it calls.
+ * A function during which preemption is held off without counting: if an interrupt that
+ * would leave the thread finds it running, the local timer comes a moment later and tries
+ * again. For what is short, calls nothing, and is measured in instructions. All of it is
+ * held off, save what it calls.
+ *
+ * On a machine whose local timer cannot be used the thread is left when it comes to a
+ * preempt_enable or blocks, or by the next interrupt whose exit looks.
  */
 #define no_preempt_text __attribute__((section(".text.no_preempt"), noinline))
 
@@ -96,28 +100,28 @@ static inline void preempt_disable(void)
 	preempt_count_add(PREEMPT_OFFSET);
 }
 
-/* In debug builds: more ends than beginnings. A panic. */
-void preempt_count_underflow(void) __attribute__((noreturn, cold));
+/*
+ * More was let in than was held off: the count borrowed from the flag, so nothing seems to be
+ * counted in a section that holds preemption off, and much outside. It is mended, with a
+ * warning.
+ */
+void preempt_check_balance(void);
 
-static inline void preempt_check_balance(void)
-{
-	if (debug_build && !(preempt_count_read() & PREEMPT_MASK))
-		preempt_count_underflow();
-}
+/* The rest of preempt_enable, where schedule() is due or the flag is lent out. */
+void preempt_enable_slowly(void);
 
 /* Ends it, and leaves the thread at once if that is due. */
 static inline void preempt_enable(void)
 {
-	preempt_check_balance();
 	if (__builtin_expect(preempt_count_dec_and_test(), 0))
-		preempt_schedule();
+		preempt_enable_slowly();
 }
 
 /* Ends it; what is due waits for the next interrupt, or for preempt_check_resched. */
 static inline void preempt_enable_no_resched(void)
 {
-	preempt_check_balance();
-	preempt_count_sub(PREEMPT_OFFSET);
+	if (__builtin_expect(preempt_count_dec_and_test(), 0))
+		preempt_check_balance();
 }
 
 static inline void preempt_check_resched(void)

@@ -153,9 +153,28 @@ static bool in_no_preempt_text(uint64_t rip)
 void preempt_schedule_irq(uint64_t rip)
 {
 	if (in_no_preempt_text(rip))
-		tick_come_soon();
+		tick_come_soon(); /* if there is no timer, whatever comes next */
 	else
 		schedule();
+}
+
+/*
+ * Nothing could be noted as due while the flag was lent out, so it is due now. An interrupt
+ * in between counted from the wrong number, and back.
+ */
+void preempt_check_balance(void)
+{
+	if (!(preempt_count() & PREEMPT_BORROWED))
+		return;
+	preempt_count_add(PREEMPT_OFFSET);
+	warn("sched: preemption is let in more often than it was held off");
+	set_need_resched();
+}
+
+void preempt_enable_slowly(void)
+{
+	preempt_check_balance();
+	preempt_check_resched();
 }
 
 void preempt_schedule(void)
@@ -169,23 +188,20 @@ void preempt_schedule(void)
 	irq_enable();
 }
 
-static bool __attribute__((noinline, cold)) refuse_wait(const void *caller)
+bool thread_refuse_wait(const void *caller)
 {
+	preempt_check_balance();
+	if (nothing_is_held_off())
+		return true;
 	warn_once_at(caller, "sched: a wait where none may be: interrupts %s, preempt count %#x",
 		     irqs_disabled() ? "off" : "on", preempt_count());
 	return false;
 }
 
-void preempt_count_underflow(void)
-{
-	panic("sched: preemption is let in more often than it was held off");
-}
-
+/* A function of its own, so that its caller is the place. */
 bool __attribute__((noinline)) thread_may_wait(void)
 {
-	if (!irqs_disabled() && !preempt_count())
-		return true;
-	return refuse_wait(__builtin_return_address(0));
+	return caller_may_wait();
 }
 
 void thread_prepare_to_block(void)
@@ -211,10 +227,10 @@ void thread_stay(void)
 		thread_block();
 }
 
-static void __attribute__((noinline)) yield_slowly(struct thread *self)
+static void __attribute__((noinline)) yield_slowly(struct thread *self, const void *caller)
 {
 	if (preempt_count()) {
-		refuse_wait(__builtin_return_address(0));
+		thread_refuse_wait(caller);
 		return;
 	}
 	self->slice = 0;
@@ -236,7 +252,7 @@ void thread_yield(void)
 	    preempt_count_equals(PREEMPT_ENABLED))
 		switch_to(cpu, self, runq_rotate(&cpu->runq, self, priority));
 	else
-		yield_slowly(self);
+		yield_slowly(self, __builtin_return_address(0));
 	irq_enable();
 }
 

@@ -50,7 +50,7 @@ int down(struct semaphore *semaphore)
 {
 	struct wait_entry entry = { 0 };
 
-	if (!thread_may_wait())
+	if (!caller_may_wait())
 		return -EDEADLK;
 	if (take_or_join(semaphore, &entry))
 		return 0;

@@ -53,10 +53,8 @@ static struct thread *take_stack(void)
 		free_threads = thread->next;
 	else
 		thread = new_stack();
-	if (thread) {
-		thread->id = ++last_id;
+	if (thread)
 		count++;
-	}
 	spin_unlock_irqrestore(&lock, flags);
 	return thread;
 }
@@ -72,10 +70,12 @@ static void give_stack(struct thread *thread)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
+/* Both at once: ids grow along the list. */
 static void enlist(struct thread *thread)
 {
 	unsigned long flags = spin_lock_irqsave(&lock);
 
+	thread->id = ++last_id;
 	list_add_tail(&all_threads, &thread->all);
 	spin_unlock_irqrestore(&lock, flags);
 }
@@ -126,7 +126,6 @@ static void fill(struct thread *thread, const struct thread_args *args, unsigned
 		.fpu = thread->fpu,
 		.stack_top = thread->stack_top,
 		.sp = arch_new_stack((uint64_t)thread, thread_begin),
-		.id = thread->id,
 	};
 	set_name(thread, args->name);
 	atomic_store_explicit(&thread->cpu, cpu, memory_order_relaxed);
@@ -197,7 +196,7 @@ int thread_join(struct thread *thread, int *result)
 {
 	if (!thread)
 		return -EINVAL;
-	if (thread == this_cpu->current || !thread_may_wait())
+	if (thread == this_cpu->current || !caller_may_wait())
 		return -EDEADLK;
 	if (atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_FREE)
 		return -ESRCH;
@@ -277,7 +276,7 @@ int thread_pin(struct thread *thread, unsigned int cpu)
 	struct pin pin = { .thread = thread, .cpu = cpu };
 	int error = check_pin(thread, cpu);
 
-	if (!error && !thread_may_wait())
+	if (!error && !caller_may_wait())
 		error = -EDEADLK;
 	while (!error && !pin.done) {
 		if (thread == this_cpu->current)

@@ -42,16 +42,19 @@ void wait_prepare(struct wait_queue *queue, struct wait_entry *entry)
 	wait_unlock(queue, flags);
 }
 
-void wait_finish(struct wait_queue *queue, struct wait_entry *entry)
+bool wait_finish(struct wait_queue *queue, struct wait_entry *entry)
 {
 	unsigned long flags;
+	bool taken_out;
 
 	thread_stay();
 	flags = wait_lock(queue);
-	if (entry->queued)
+	taken_out = !entry->queued;
+	if (!taken_out)
 		list_remove(&queue->entries, &entry->node);
 	entry->queued = false;
 	wait_unlock(queue, flags);
+	return taken_out;
 }
 
 /* The entry is on its thread's stack: it is gone as soon as that thread goes on. */

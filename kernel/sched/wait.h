@@ -10,6 +10,10 @@
  *
  * If the waker has the lock first, the waiter sees the condition true. If the waiter
  * has it first, the waker finds it in the queue and BLOCKED.
+ *
+ * A look may also take what it finds, so that others wait on. Then a waker may take out,
+ * for something new, a waiter that has just found what it wanted and goes: it hands that
+ * wake-up on to the next.
  */
 #ifndef KERNEL_SCHED_WAIT_H
 #define KERNEL_SCHED_WAIT_H
@@ -39,10 +43,10 @@ struct wait_entry {
 /*
  * The pieces of a wait; all of them in a thread that may wait. wait_prepare puts it into
  * the queue, if it is not in it, and makes it BLOCKED. wait_finish makes it RUNNING, and
- * takes it out if no waker did.
+ * takes it out if no waker did; whether one did, since it was put in last.
  */
 void wait_prepare(struct wait_queue *queue, struct wait_entry *entry);
-void wait_finish(struct wait_queue *queue, struct wait_entry *entry);
+bool wait_finish(struct wait_queue *queue, struct wait_entry *entry);
 
 /*
  * Wakes the first in the queue, or all of them. Returns how many that were. Any context
@@ -64,7 +68,7 @@ void wait_join(struct wait_queue *queue, struct wait_entry *entry);
 
 /*
  * Waits until condition is true; it is looked at again each time that the queue is
- * woken. Thread context. 0, or -EDEADLK where nobody may wait.
+ * woken, or for no reason. Thread context. 0, or -EDEADLK where nobody may wait.
  */
 #define wait_event(queue, condition) \
 	({ \
@@ -76,8 +80,8 @@ void wait_join(struct wait_queue *queue, struct wait_entry *entry);
 				break; \
 			thread_block(); \
 		} \
-		if (may_wait_) \
-			wait_finish(queue, &entry_); \
+		if (may_wait_ && wait_finish(queue, &entry_)) \
+			wake_up(queue); /* it did not wait for that one any more */ \
 		may_wait_ ? 0 : -EDEADLK; \
 	})
 

@@ -10,7 +10,7 @@ int sleep_ns(uint64_t ns)
 {
 	struct timer timer;
 
-	if (!thread_may_wait())
+	if (!caller_may_wait())
 		return -EDEADLK;
 	timer_start(&timer, ns);
 	for (;;) {

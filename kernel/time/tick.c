@@ -49,7 +49,7 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 static int arm(void)
 {
 	uint64_t at = earlier(earlier(this_cpu->tick.at, this_cpu->tick.slice_at),
-			      this_cpu->tick.wake_at);
+			      earlier(this_cpu->tick.wake_at, this_cpu->tick.soon_at));
 	int64_t left;
 
 	if (!at)
@@ -99,6 +99,7 @@ static void on_timer(void)
 	uint64_t now = clock_ns();
 	bool watch = watch_is_due(now), slice = is_due(this_cpu->tick.slice_at, now);
 
+	this_cpu->tick.soon_at = 0;
 	if (is_due(this_cpu->tick.wake_at, now)) {
 		this_cpu->tick.wake_at = 0;
 		tell(TICK_WAKE);
@@ -213,24 +214,20 @@ void tick_set_slicer(bool (*func)(void))
 	slicer = func;
 }
 
-static bool start_slices(uint64_t first_ns)
+bool tick_start_slices(void)
 {
 	if (!tick_period_ns() || atomic_load_explicit(&suspended, memory_order_relaxed))
 		return false;
-	this_cpu->tick.slice_at = clock_ns() + first_ns;
+	this_cpu->tick.slice_at = clock_ns() + SLICE_NS;
 	if (arm())
 		this_cpu->tick.slice_at = 0;
 	return this_cpu->tick.slice_at;
 }
 
-bool tick_start_slices(void)
+int tick_come_soon(void)
 {
-	return start_slices(SLICE_NS);
-}
-
-bool tick_come_soon(void)
-{
-	return start_slices(0);
+	this_cpu->tick.soon_at = clock_ns();
+	return arm();
 }
 
 int tick_wake_at(uint64_t ns)

@@ -15,6 +15,7 @@ struct tick {
 	uint64_t at;           /* when the next tick is due; 0: it does not tick */
 	uint64_t slice_at;     /* when the scheduler's is; 0: it has none */
 	uint64_t wake_at;      /* when somebody wants to be woken up; 0: nobody */
+	uint64_t soon_at;      /* when an interrupt that did not leave its thread was; 0: none */
 	_Atomic uint64_t last; /* when it ticked last, for others to see */
 };
 
@@ -60,8 +61,11 @@ bool tick_is_running(void);
 void tick_set_slicer(bool (*func)(void));
 bool tick_start_slices(void);
 
-/* The same, but the first comes as soon as the timer can. */
-bool tick_come_soon(void);
+/*
+ * One interrupt of the timer as soon as it can, also where nothing ticks: for what its exit
+ * does. Interrupts off. Returns 0 or -ENODEV.
+ */
+int tick_come_soon(void);
 
 /*
  * An interrupt on this CPU at that time, by its clock_ns; 0: none any more. Interrupts

@@ -11,6 +11,9 @@
 #include <kernel/time/tick.h>
 #include <kernel/time/timer.h>
 
+/* Of two times, the heap can tell the earlier while less than 292 years lie between them. */
+#define FOR_EVER_NS (INT64_MAX / 2)
+
 static struct timer *timer_of(struct heap_node *node)
 {
 	return (struct timer *)((char *)node - offsetof(struct timer, node));
@@ -28,7 +31,7 @@ void timer_start(struct timer *timer, uint64_t ns)
 	unsigned long flags = spin_lock_irqsave(&timers->lock);
 
 	*timer = (struct timer){ .thread = this_cpu->current, .cpu = this_cpu->index };
-	heap_add(&timers->heap, &timer->node, clock_ns() + ns);
+	heap_add(&timers->heap, &timer->node, clock_ns() + (ns < FOR_EVER_NS ? ns : FOR_EVER_NS));
 	timer->works = timers->heap.first != &timer->node || !arm(timers);
 	timer->queued = timer->works;
 	if (!timer->works)

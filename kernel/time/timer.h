@@ -30,7 +30,8 @@ struct timer {
 
 /*
  * Wakes this thread ns from now, once; on a machine whose local timer cannot be used, not
- * at all. Thread context. timer_cancel must follow before timer goes away.
+ * at all. More than 146 years are as many. Thread context. timer_cancel must follow before
+ * timer goes away.
  */
 void timer_start(struct timer *timer, uint64_t ns);
 

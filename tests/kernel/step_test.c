@@ -1,8 +1,8 @@
 /*
- * Left after every instruction: the trap flag stops a thread behind each, a more urgent
- * thread of the same CPU is woken there, and looks, or does the same thing itself. What
- * cannot be left between two instructions is seen not to be.
+ * Calls whose caller is left after every instruction. What cannot be left between two
+ * instructions is seen not to be.
  */
+#include "step.h"
 #include "stuck.h"
 #include "test.h"
 #include "threads.h"
@@ -10,96 +10,11 @@
 #include <arch/ipi.h>
 #include <arch/irq.h>
 #include <arch/time.h>
-#include <arch/trap.h>
 #include <kernel/console/printk.h>
-#include <kernel/sched/completion.h>
-#include <kernel/sched/mutex.h>
-#include <kernel/sched/sched.h>
-#include <kernel/sched/semaphore.h>
-#include <kernel/sched/wake.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/queue.h>
-#include <lib/errno.h>
-
-#define RFLAGS_TF (1ul << 8)
-
-static struct {
-	struct thread *stepper, *intruder;
-	void (*intrude)(void);
-	atomic_bool ended;
-	unsigned int steps, intrusions, wrong;
-	unsigned int only; /* the step behind which to intrude; 0: each */
-	unsigned int target;
-	uint64_t ipis;
-} step;
-
-static void set_trap_flag(bool on)
-{
-	if (on)
-		asm volatile("pushfq; orq %0, (%%rsp); popfq" : : "i"(RFLAGS_TF) : "memory", "cc");
-	else
-		asm volatile("pushfq; andq %0, (%%rsp); popfq"
-			     :
-			     : "i"(~RFLAGS_TF)
-			     : "memory", "cc");
-}
-
-/* As an interrupt would come here, if one can. */
-static bool on_step(struct pt_regs *regs)
-{
-	if (this_cpu->current != step.stepper || irqs_disabled_flags(regs->rflags))
-		return true;
-	if (++step.steps == step.only)
-		regs->rflags &= ~RFLAGS_TF;
-	if (!step.only || step.steps == step.only)
-		thread_wake(step.intruder);
-	return true;
-}
-
-static int intrude_when_woken(void *unused)
-{
-	(void)unused;
-	for (;;) {
-		thread_prepare_to_block();
-		thread_block();
-		if (atomic_load(&step.ended))
-			return 0;
-		step.intrusions++;
-		step.intrude();
-	}
-}
-
-/* It blocks, or is about to: woken in the last step, it may have ended already. */
-static bool is_over(struct thread *thread)
-{
-	if (atomic_load(&thread->state) == THREAD_BLOCKED)
-		thread_wake(thread);
-	return thread_is_over(thread);
-}
-
-/* Runs func step by step, with intruders in between. */
-static void step_through(void (*func)(void), void (*intrude)(void))
-{
-	trap_hook *before;
-
-	step.stepper = this_cpu->current;
-	step.intrude = intrude;
-	step.steps = step.intrusions = step.wrong = 0;
-	atomic_store(&step.ended, false);
-	step.intruder = make_rt(this_cpu->index, 1, intrude_when_woken, NULL);
-	thread_wake(step.intruder);
-	before = trap_set_hook(TRAP_DB, on_step);
-	set_trap_flag(true);
-	func();
-	set_trap_flag(false);
-	trap_set_hook(TRAP_DB, before);
-	atomic_store(&step.ended, true);
-	EXPECT(WAIT_UNTIL(is_over(step.intruder)));
-	join(step.intruder);
-	EXPECT(step.steps > 0 && (step.only || step.intrusions > 0));
-	EXPECT_EQ(step.wrong, 0);
-}
+#include <kernel/time/tick.h>
 
 static struct csd csds[2];
 static atomic_uint ran;
@@ -218,8 +133,6 @@ static void move_stepper(void)
 	}
 }
 
-#define MOST_STEPS 1000
-
 /*
  * Moved once in each call, one step later every time: while it runs here the intruder comes
  * at that very step. Until a call was over before its step came.
@@ -253,62 +166,50 @@ TEST(step, call_to_each_while_the_caller_is_moved)
 	join(run_on(this_cpu->index, step_through_each, NULL));
 }
 
-static struct mutex mutex;
-static struct semaphore semaphore;
-static unsigned int inside;
-
-/* One after the other, never inside each other. */
-static void lock_and_unlock(void)
+/* What a wait that ended early left behind would come, too. */
+static void stop_timer(void)
 {
-	for (int i = 0; i < 3; i++) {
-		mutex_lock(&mutex);
-		inside++;
-		if (inside != 1)
-			step.wrong++;
-		inside--;
-		mutex_unlock(&mutex);
-		down(&semaphore);
-		up(&semaphore);
-	}
+	irq_disable();
+	tick_wake_at(0);
+	arch_timer_stop();
+	irq_enable();
 }
 
-static void lock_once(void)
+/*
+ * Leaves no step to what follows the call; the intruder must come by itself. The call is one
+ * that waits for nothing: a wait that is long ends by looking whether the thread is to be left.
+ */
+static void call_and_be_left(void)
 {
-	mutex_lock(&mutex);
-	if (inside)
+	stop_timer();
+	if (smp_call_function_single_async(step.target, &csds[0]))
 		step.wrong++;
-	mutex_unlock(&mutex);
-	down(&semaphore);
-	up(&semaphore);
+	set_trap_flag(false);
+	if (step.steps < step.only || WAIT_UNTIL(step.intrusions))
+		return;
+	step.wrong++;
+	preempt_check_resched(); /* lost; let it come now */
 }
 
-TEST(step, mutex_and_semaphore)
-{
-	semaphore.count = 1;
-	inside = 0;
-	step_through(lock_and_unlock, lock_once);
-	EXPECT(!mutex.owner);
-	EXPECT_EQ(semaphore.count, 1);
-}
+static void nothing_more(void) {}
 
-static struct completion completion;
-
-static void wait_some(void)
+/* Where no tick comes either, who may not be left in the middle of a call is left soon after. */
+TEST(step, left_after_a_call_without_a_tick)
 {
-	for (int i = 0; i < 5; i++)
-		wait_for_completion(&completion);
-}
-
-static void complete_one(void)
-{
-	complete(&completion);
-}
-
-/* The waiter is woken between any two steps of its going to sleep. */
-TEST(step, waiter_of_a_completion)
-{
-	completion.done = 0;
-	step_through(wait_some, complete_one);
-	EXPECT(list_empty(&completion.waiters.entries));
-	EXPECT_EQ(completion.done + 5, step.intrusions);
+	step.target = other_cpu(1);
+	if (lacks_cpus(2))
+		return;
+	csds[0] = (struct csd){ .func = count_run };
+	atomic_store(&ran, 0);
+	tick_suspend();
+	step.only = 0;
+	do {
+		step.only++;
+		step_through(call_and_be_left, nothing_more);
+		EXPECT(WAIT_UNTIL(atomic_load(&ran) == step.only));
+	} while (step.steps >= step.only && !step.wrong && step.only < MOST_STEPS);
+	tick_resume();
+	EXPECT(step.only > 1 && step.only < MOST_STEPS);
+	printk("# left at %u steps\n", step.only - 1);
+	step.only = 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Waiting for each other: completions, mutexes, semaphores, wait queues.
+ * Waiting for each other: completions, mutexes, semaphores.
  */
 #include "capture.h"
 #include "stuck.h"
@@ -217,84 +217,6 @@ TEST(sync, semaphore_lets_in_so_many)
 	       down_trylock(&pool.semaphore) && !down_trylock(&pool.semaphore));
 }
 
-#define ITEMS 100
-
-static struct {
-	struct wait_queue filled, emptied;
-	atomic_uint item; /* 0: none */
-	uint64_t sum;
-} belt;
-
-static int consume(void *unused)
-{
-	(void)unused;
-	for (unsigned int i = 0; i < ITEMS; i++) {
-		unsigned int item = 0;
-
-		if (wait_event(&belt.filled, (item = atomic_exchange(&belt.item, 0)) != 0))
-			return -EDEADLK;
-		belt.sum += item;
-		wake_up(&belt.emptied);
-	}
-	return 0;
-}
-
-static void produce(void)
-{
-	unsigned int nothing;
-
-	for (unsigned int i = 1; i <= ITEMS; i++) {
-		EXPECT_EQ(wait_event(&belt.emptied,
-				     (nothing = 0,
-				      atomic_compare_exchange_strong(&belt.item, &nothing, i))),
-			  0);
-		wake_up(&belt.filled);
-	}
-}
-
-/* Every item arrives: a wake-up that is lost leaves both asleep. */
-TEST(sync, wait_queue_belt)
-{
-	unsigned int cpu = other_cpu(1);
-
-	for (int there = 0; there < 2; there++) {
-		struct thread *thread;
-
-		if (there && cpu == MAX_CPUS)
-			break;
-		belt.sum = 0;
-		thread = run_on(there ? cpu : this_cpu->index, consume, NULL);
-		REQUIRE(thread);
-		produce();
-		EXPECT_EQ(join(thread), 0);
-		EXPECT_EQ(belt.sum, ITEMS * (ITEMS + 1) / 2);
-	}
-	EXPECT(list_empty(&belt.filled.entries) && list_empty(&belt.emptied.entries));
-}
-
-static int wait_for_flag(void *flag)
-{
-	return wait_event(&belt.filled, atomic_load((atomic_bool *)flag));
-}
-
-TEST(sync, wake_up_wakes_one_and_all_wakes_all)
-{
-	atomic_bool flag = false;
-	struct thread *threads[4];
-
-	for (int i = 0; i < 4; i++) {
-		threads[i] = run_on(this_cpu->index, wait_for_flag, &flag);
-		REQUIRE(threads[i] && has_blocked(threads[i]));
-	}
-	atomic_store(&flag, true);
-	EXPECT_EQ(wake_up(&belt.filled), 1);
-	EXPECT_EQ(join(threads[0]), 0);
-	EXPECT_EQ(wake_up_all(&belt.filled), 3);
-	EXPECT_EQ(wake_up(&belt.filled), 0);
-	for (int i = 1; i < 4; i++)
-		EXPECT_EQ(join(threads[i]), 0);
-}
-
 static int errors_inside[6];
 
 static void wait_in_vain(void *info)
@@ -321,18 +243,37 @@ static void expect_refused(void)
 	EXPECT_EQ(atomic_load(&this_cpu->current->state), THREAD_RUNNING);
 }
 
-/* Who may not wait is told so, and does not: in a function, with interrupts or preemption off. */
+static void __attribute__((noinline)) wait_in_vain_elsewhere(void *unused)
+{
+	static struct mutex mutex;
+
+	(void)unused;
+	EXPECT_EQ(mutex_lock(&mutex), -EDEADLK);
+}
+
+/*
+ * Who may not wait is told so, and does not: in a function, with interrupts or preemption off.
+ * The warning comes once for each place, and the place is not in the mutex.
+ */
 TEST(sync, waits_where_none_may_be)
 {
-	atomic_bool go = false;
-	struct thread *thread = run_on(this_cpu->index, spin_until, &go);
+	static bool told;
+	atomic_uint count = 0;
+	struct thread *thread = make_rt(this_cpu->index, 1, add_one, &count);
 
+	REQUIRE(thread);
 	capture_start();
 	EXPECT_EQ(smp_call_function_single(this_cpu->index, wait_in_vain, thread, true), 0);
+	smp_call_function_single(this_cpu->index, wait_in_vain_elsewhere, NULL, true);
 	capture_end();
 	expect_refused();
-	EXPECT(capture_has("WARNING: sched: a wait where none may be: interrupts off",
-			   "wait_for_completion"));
+	EXPECT_EQ(capture_has("WARNING: sched: a wait where none may be: interrupts off",
+			      "wait_for_completion",
+			      "WARNING: sched: a wait where none may be: interrupts off",
+			      "mutex_lock", "wait_in_vain_elsewhere"),
+		  !told);
+	EXPECT_EQ(capture_find(NULL, "WARNING") != NULL, !told);
+	told = true;
 	irq_disable();
 	wait_in_vain(thread);
 	irq_enable();
@@ -341,6 +282,6 @@ TEST(sync, waits_where_none_may_be)
 	wait_in_vain(thread);
 	preempt_enable();
 	expect_refused();
-	atomic_store(&go, true);
-	EXPECT_EQ(join(thread), (int)this_cpu->index);
+	EXPECT_EQ(thread_wake(thread), 1);
+	EXPECT_EQ(join(thread), 0);
 }

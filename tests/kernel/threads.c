@@ -71,9 +71,10 @@ bool has_blocked(struct thread *thread)
 {
 	struct cpu *cpu = cpus[atomic_load_explicit(&thread->cpu, memory_order_relaxed)];
 
-	/* If it is to run here, let it. */
+	/* If it is to run here, let it. One that a tick left before it blocked is on the run queue. */
 	return WAIT_UNTIL(
 		(thread_yield(),
 		 atomic_load_explicit(&thread->state, memory_order_acquire) == THREAD_BLOCKED) &&
+		!*(volatile bool *)&thread->on_runq &&
 		*(struct thread *volatile *)&cpu->current != thread);
 }

@@ -21,12 +21,12 @@
 #define LOCKUP_GIVE_UP_NS 20000000000ull
 
 /* Holds preemption off until the console heard of it. Calls nothing, to be in the backtrace. */
-static int __attribute__((noinline)) hold_preemption_off(void *unused)
+static int __attribute__((noinline)) hold_preemption_off(void *held)
 {
 	uint64_t start = cycles(), limit = ns_to_cycles(LOCKUP_GIVE_UP_NS);
 
-	(void)unused;
 	preempt_disable();
+	atomic_store((atomic_bool *)held, true);
 	while (!atomic_load(&capture_heard) && cycles() - start < limit)
 		cpu_relax();
 	preempt_enable();
@@ -37,6 +37,7 @@ TEST(watchdog, soft_lockup)
 {
 	unsigned int cpu = other_cpu(1);
 	struct thread *holder, *waiter;
+	atomic_bool held = false;
 	atomic_uint count = 0;
 
 	if (lacks_cpus(2) || lacks_tick())
@@ -44,10 +45,9 @@ TEST(watchdog, soft_lockup)
 	capture_start();
 	watch_set_deadline_ns(short_deadline_ns());
 	capture_listen_for(text("watchdog: CPU %u: soft lockup", cpu));
-	holder = run_on(cpu, hold_preemption_off, NULL);
+	holder = run_on(cpu, hold_preemption_off, &held);
 	waiter = make_rt(cpu, 1, add_one, &count);
-	EXPECT(WAIT_UNTIL(*(struct thread *volatile *)&cpus[cpu]->current == holder));
-	EXPECT(WAIT_UNTIL(*(volatile uint32_t *)&cpus[cpu]->preempt_count & PREEMPT_MASK));
+	EXPECT(WAIT_UNTIL(atomic_load(&held)));
 	thread_wake(waiter);
 	join(waiter);
 	join(holder);
@@ -134,6 +134,31 @@ TEST(watchdog, handler_that_leaves_the_count_uneven)
 	capture_end();
 	EXPECT(capture_has("WARNING: irq: the handler of vector 247 left preempt count 0x10001",
 			   "WARNING: irq: the handler of vector 247 left preempt count 0x10000"));
+}
+
+#define LET_IN_TOO_OFTEN "WARNING: sched: preemption is let in more often than it was held off"
+
+/* Said where it happens, and not so that preemption is off from then on. */
+TEST(watchdog, preemption_that_nobody_held_off_is_let_in)
+{
+	capture_start();
+	preempt_enable();
+	EXPECT_EQ(preempt_count(), 0);
+	preempt_enable_no_resched();
+	EXPECT_EQ(preempt_count(), 0);
+	preempt_check_resched();
+	EXPECT(!need_resched());
+	irq_disable();
+	set_need_resched();
+	preempt_enable(); /* when that is due already it is found by the next who wants to wait */
+	irq_enable();
+	EXPECT(thread_may_wait());
+	preempt_check_resched();
+	EXPECT(preempt_count_equals(PREEMPT_ENABLED));
+	capture_end();
+	EXPECT(capture_has(LET_IN_TOO_OFTEN, "watchdog_preemption_that_nobody", LET_IN_TOO_OFTEN,
+			   "watchdog_preemption_that_nobody", LET_IN_TOO_OFTEN,
+			   "watchdog_preemption_that_nobody"));
 }
 
 static int sleep_and_tell(void *arg)

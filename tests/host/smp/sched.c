@@ -47,6 +47,17 @@ void preempt_count_clear_bits(uint32_t bits)
 /* Nobody is left for another: the loop that runs threads, or idles, looks by itself. */
 void preempt_schedule(void) {}
 
+void preempt_check_balance(void)
+{
+	if (preempt_count() & PREEMPT_BORROWED)
+		host_fail("preemption is let in more often than it was held off");
+}
+
+void preempt_enable_slowly(void)
+{
+	preempt_check_balance();
+}
+
 int work_start(unsigned int cpu, void (*func)(void *info), void *info)
 {
 	struct work *work = &works[cpu];

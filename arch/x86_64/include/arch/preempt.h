@@ -37,13 +37,13 @@ static inline void preempt_count_sub(uint32_t value)
 		     : "memory", "cc");
 }
 
-/* One less; whether the whole word is zero now. */
+/* One less; whether the highest bit is clear now. */
 static inline bool preempt_count_dec_and_test(void)
 {
-	bool zero;
+	bool clear;
 
-	asm volatile("decl %%gs:%c1" : "=@ccz"(zero) : "i"(PREEMPT_COUNT_OFFSET) : "memory");
-	return zero;
+	asm volatile("decl %%gs:%c1" : "=@ccns"(clear) : "i"(PREEMPT_COUNT_OFFSET) : "memory");
+	return clear;
 }
 
 static inline bool preempt_count_equals(uint32_t value)

@@ -28,7 +28,7 @@ static inline bool preempt_count_equals(uint32_t value)
 static inline bool preempt_count_dec_and_test(void)
 {
 	preempt_count_sub(1);
-	return preempt_count_equals(0);
+	return !(preempt_count_read() >> 31);
 }
 
 #endif
