@@ -6,9 +6,11 @@
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/time.h>
+#include <kernel/sched/idle.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/wake.h>
 #include <kernel/smp/cpu.h>
+#include <lib/string.h>
 
 #define PATIENCE_NS 15000000000ull
 
@@ -65,6 +67,11 @@ int add_one(void *count)
 bool lacks_slices(void)
 {
 	return lacks_tick();
+}
+
+bool polls(void)
+{
+	return strcmp(idle_mode(), "hlt") != 0;
 }
 
 bool has_blocked(struct thread *thread)

@@ -26,6 +26,9 @@ int add_one(void *count);
 /* Skips the test where no tick lets threads take turns. */
 bool lacks_slices(void);
 
+/* Whether idle CPUs poll, so that nobody sends them an IPI to wake them (idle=). */
+bool polls(void);
+
 /* Whether the thread has become BLOCKED, and its CPU has left it. Waits, bounded. */
 bool has_blocked(struct thread *thread);
 

@@ -9,16 +9,9 @@
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/time.h>
-#include <kernel/sched/idle.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/wake.h>
 #include <kernel/smp/cpu.h>
-#include <lib/string.h>
-
-static bool polls(void)
-{
-	return strcmp(idle_mode(), "hlt") != 0;
-}
 
 static bool is_idle(unsigned int cpu)
 {

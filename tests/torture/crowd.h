@@ -22,7 +22,8 @@ struct member {
 	_Atomic uint64_t rounds;
 	uint64_t calls, locked; /* what it did, for the sums */
 	atomic_uint present;    /* how many CPUs run it: one */
-	const char *doing;      /* its last deed */
+	const char *doing;      /* its last deed; NULL before it began */
+	atomic_bool arrived;    /* at its end, where it waits for the others */
 	struct completion partner_came;
 	/* Its call, if it makes one. */
 	struct {
@@ -34,7 +35,6 @@ struct member {
 
 extern struct member *crowd;
 extern unsigned int crowd_size;
-extern atomic_bool crowd_stopped;
 
 /* One deed, drawn from the member's own numbers. Its thread. */
 void crowd_act(struct member *member);
@@ -42,13 +42,14 @@ void crowd_act(struct member *member);
 /* Two members meet: neither goes on before the other has come. */
 void crowd_meet(struct member *member);
 
-/* What all of them did together; whether it adds up, else it is said. */
+/* What all of them did together: that it adds up, and that nothing was left out. */
 void crowd_check_sums(void);
+void crowd_check_deeds(void);
 
 /* Calls of members that were queued, not run in place. */
 uint64_t crowd_calls_queued(void);
 
-/* Makes the crowd and lets it begin; ends it, and checks. Nothing if it is to have nobody. */
+/* Makes the crowd that modes= asks for and lets it begin; ends it, and checks. Main thread. */
 void crowd_start(uint64_t seed);
 void crowd_end(void);
 

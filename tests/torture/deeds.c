@@ -154,10 +154,13 @@ static void take_token(struct member *member)
 	up(&tokens);
 }
 
-/* Whatever another waits for, a wake-up without reason must not end it. */
+/*
+ * Whatever another waits for, a wake-up without reason must not end it. But every second
+ * pair is left alone: it would make good for one that was lost.
+ */
 static void wake_somebody(struct member *member)
 {
-	thread_wake(crowd[draw(member, crowd_size)].thread);
+	thread_wake(crowd[draw(member, crowd_size) & ~2ull].thread);
 }
 
 static int answer(void *number)
@@ -195,8 +198,11 @@ static const struct {
 	{ "wakes somebody", 4, wake_somebody },
 	{ "has a child", 1, have_a_child },
 };
-#define DEEDS   (sizeof(deeds) / sizeof(deeds[0]))
-#define WEIGHTS 27
+#define DEEDS    (sizeof(deeds) / sizeof(deeds[0]))
+#define WEIGHTS  27
+#define EXPECTED 64 /* deeds of a kind must be due, if one is to be missed */
+
+static _Atomic uint64_t done[DEEDS];
 
 static void set_registers(uint64_t value)
 {
@@ -220,6 +226,7 @@ static void act(struct member *member)
 		chosen -= deeds[i].weight;
 	member->doing = deeds[i].name;
 	deeds[i].act(member);
+	atomic_fetch_add_explicit(&done[i], 1, memory_order_relaxed);
 }
 
 void crowd_act(struct member *member)
@@ -270,4 +277,18 @@ void crowd_check_sums(void)
 	if (tokens.count != TOKENS)
 		torture_broken(RULE_THREAD_LOCKS, NULL, "%u of %d tokens are left", tokens.count,
 			       TOKENS);
+}
+
+void crowd_check_deeds(void)
+{
+	uint64_t all = 0;
+
+	for (unsigned int i = 0; i < DEEDS; i++)
+		all += atomic_load_explicit(&done[i], memory_order_relaxed);
+	for (unsigned int i = 0; i < DEEDS; i++) {
+		if (!atomic_load_explicit(&done[i], memory_order_relaxed) &&
+		    all * deeds[i].weight / WEIGHTS >= EXPECTED && !torture_failed())
+			torture_broken(RULE_ALL_MODES, NULL, "in %lu deeds no thread %s", all,
+				       deeds[i].name);
+	}
 }
