@@ -6,6 +6,7 @@
 #include "stuck.h"
 #include "test.h"
 #include "threads.h"
+#include "trap_flag.h"
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/irq.h>
@@ -22,8 +23,6 @@
 #include <kernel/smp/queue.h>
 #include <lib/errno.h>
 
-#define RFLAGS_TF (1ul << 8)
-
 static struct {
 	struct thread *stepper, *intruder;
 	void (*intrude)(void);
@@ -33,17 +32,6 @@ static struct {
 	unsigned int target;
 	uint64_t ipis;
 } step;
-
-static void set_trap_flag(bool on)
-{
-	if (on)
-		asm volatile("pushfq; orq %0, (%%rsp); popfq" : : "i"(RFLAGS_TF) : "memory", "cc");
-	else
-		asm volatile("pushfq; andq %0, (%%rsp); popfq"
-			     :
-			     : "i"(~RFLAGS_TF)
-			     : "memory", "cc");
-}
 
 /* As an interrupt would come here, if one can. */
 static bool on_step(struct pt_regs *regs)
