@@ -140,10 +140,13 @@ isr_paranoid_return:
 	call	\handler
 	.if \may_switch
 	cmpl	$0, %gs:PREEMPT_COUNT
-	jne	2f
-	mov	SHORT_FRAME_RIP(%rsp), %rdi
+	jne	3f
+	cmpb	$0, arch_has_smap(%rip)
+	je	2f
+	clac	/* whoever goes on instead may not have a user's pages open */
+2:	mov	SHORT_FRAME_RIP(%rsp), %rdi
 	call	preempt_schedule_irq
-2:
+3:
 	.endif
 	pop	%r11
 	pop	%r10
@@ -160,6 +163,11 @@ isr_paranoid_return:
  * Written out twice, so that the kernel's own way asks only once where it came from.
  * RESCHEDULE alone looks whether the thread is to be left: who finds that out in a
  * call's function sends it to this CPU, so that a call pays nothing for it.
+ *
+ * A user's pages that were open to what was interrupted (RFLAGS.AC) are so to the handler. To
+ * close them would cost each call two instructions, three with SMAP; who wants such pages opens
+ * them itself and closes them behind, and the IRETQ brings the flag back. But it must not get to
+ * another thread: before this one is left it is cleared.
  */
 .macro ipi_entry name, handler, may_switch=0
 .balign 16

@@ -5,6 +5,7 @@
 #include "extable.h"
 #include "regs.h"
 #include <arch/irq.h>
+#include <arch/tables.h>
 #include <arch/uaccess.h>
 #include <lib/errno.h>
 #include <lib/printf.h>
@@ -54,6 +55,7 @@ struct page_fault page_fault_decode(const struct pt_regs *regs)
 						  0,
 		.allowed = is_allowed(regs),
 		.irqs_on = !irqs_disabled_flags(regs->rflags),
+		.by_user = regs->error & PF_USER,
 		.expected = !(regs->cs & 3) && extable_find(regs->rip),
 	};
 }
@@ -63,5 +65,8 @@ void trap_abort(struct pt_regs *regs, const struct arch_try *frame)
 	regs->rip = (uint64_t)arch_try_aborted;
 	regs->rax = (uint64_t)-EFAULT;
 	regs->rdx = (uint64_t)frame;
+	regs->rsp = frame->rsp; /* these three were a user's, if it came from ring 3 */
+	regs->cs = GDT_KERNEL_CODE;
+	regs->ss = GDT_KERNEL_DATA;
 	regs->rflags &= ~RFLAGS_AC;
 }

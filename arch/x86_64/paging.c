@@ -45,7 +45,6 @@ static unsigned int wanted_pcid = PCID_ON;
 BOOT_WORD_CHOICE(pcid, pcid_words, wanted_pcid, "on or off: whether the TLB keeps spaces apart");
 
 static uint64_t *top;
-static uint64_t device_next = DEVICE_START;
 
 static uint64_t *new_table(void)
 {
@@ -97,19 +96,43 @@ static int map_one(uint64_t virt, uint64_t pte, unsigned int at_level)
 	return 0;
 }
 
+/* Takes out the leaf that is there; returns its size. */
+static uint64_t unmap_one(uint64_t virt)
+{
+	unsigned int level = MMU_LEVELS;
+	uint64_t *entry = &top[mmu_slot(virt, level)];
+
+	while (!mmu_is_leaf(*entry, level)) {
+		uint64_t *table = phys_to_virt(*entry & PTE_ADDRESS);
+
+		entry = &table[mmu_slot(virt, --level)];
+	}
+	*entry = 0;
+	return mmu_size(level);
+}
+
+void paging_unmap(uint64_t virt, uint64_t end)
+{
+	while (virt < end)
+		virt += unmap_one(virt);
+}
+
+/* All of it, or nothing; tables that were made for it stay. */
 static int map_in(uint64_t virt, uint64_t phys, uint64_t length, enum map_flags flags)
 {
-	while (length) {
-		unsigned int level = largest_level(virt, phys, length);
-		uint64_t size = mmu_size(level);
-		uint64_t pte = phys | mmu_leaf_bits(level, flags);
-		int error = map_one(virt, pte, level);
+	uint64_t start = virt, end = virt + length;
 
-		if (error)
+	while (virt < end) {
+		unsigned int level = largest_level(virt, phys, end - virt);
+		uint64_t size = mmu_size(level);
+		int error = map_one(virt, phys | mmu_leaf_bits(level, flags), level);
+
+		if (error) {
+			paging_unmap(start, virt);
 			return error;
+		}
 		virt += size;
 		phys += size;
-		length -= size;
 	}
 	return 0;
 }
@@ -287,78 +310,6 @@ uint64_t paging_identity_table(uint64_t phys, uint64_t length)
 	error = map_in(phys, phys, length, MAP_WRITE | MAP_EXEC);
 	top = kernel;
 	return error ? 0 : virt_to_phys(table);
-}
-
-void *arch_map_device(uint64_t phys, uint64_t length, enum map_flags flags)
-{
-	uint64_t offset = phys & (PAGE_SIZE - 1);
-	uint64_t size = (offset + length + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-	uint64_t virt = device_next;
-
-	if (!length || arch_map(virt, phys - offset, size, flags))
-		return NULL;
-	device_next += size + PAGE_SIZE;
-	return (void *)(virt + offset);
-}
-
-const void *arch_map_firmware(uint64_t phys, uint64_t length)
-{
-	uint64_t page = phys & ~(PAGE_SIZE - 1), end = phys + length;
-
-	if (!length || end < phys || end > DIRECT_MAP_SIZE)
-		return NULL;
-	for (; page < end; page += PAGE_SIZE) {
-		if (arch_page_info(DIRECT_MAP + page).present)
-			continue;
-		if (arch_map(DIRECT_MAP + page, page, PAGE_SIZE, 0))
-			return NULL;
-	}
-	return phys_to_virt(phys);
-}
-
-/* Of a page that nobody has used: no CPU needs to be told. */
-static void take_back(uint64_t virt)
-{
-	uint64_t *table = top;
-
-	for (unsigned int level = MMU_LEVELS; level > 1; level--)
-		table = phys_to_virt(table[mmu_slot(virt, level)] & PTE_ADDRESS);
-	table[mmu_slot(virt, 1)] = 0;
-}
-
-/* As many pages as there are frames for, and tables; returns the bytes. */
-static size_t map_stack(uint64_t bottom, size_t size)
-{
-	size_t done = 0;
-
-	for (; done < size; done += PAGE_SIZE) {
-		uint64_t frame = frame_alloc();
-
-		if (!frame)
-			break;
-		if (arch_map(bottom + done, frame, PAGE_SIZE, MAP_WRITE)) {
-			frame_free(frame);
-			break;
-		}
-	}
-	return done;
-}
-
-void *arch_alloc_stack(size_t size)
-{
-	uint64_t bottom = device_next + PAGE_SIZE;
-	size_t done = map_stack(bottom, size);
-
-	if (done == size) {
-		device_next = bottom + size;
-		return (void *)(bottom + size);
-	}
-	while (done) {
-		done -= PAGE_SIZE;
-		frame_free(arch_page_info(bottom + done).phys);
-		take_back(bottom + done);
-	}
-	return NULL;
 }
 
 static struct page_info page_info_of(uint64_t entry, unsigned int level)

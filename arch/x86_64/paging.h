@@ -15,4 +15,10 @@ void paging_cpu_init(void);
  */
 uint64_t paging_identity_table(uint64_t phys, uint64_t length);
 
+/*
+ * Takes back what was just mapped, all of [virt, end). No CPU is told, so nobody may have used it,
+ * and nothing else may ever be mapped there.
+ */
+void paging_unmap(uint64_t virt, uint64_t end);
+
 #endif

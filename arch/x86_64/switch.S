@@ -7,7 +7,8 @@
  *   +0x10                                  the function to begin with
  *
  * No other register is kept: the call tells the compiler that it loses them all. RFLAGS
- * is not kept either: interrupts are off on both sides, and DF is clear in C.
+ * is not kept either: interrupts are off on both sides, DF is clear in C, and so is AC, for
+ * who calls has no user's pages open, and the way here from an interrupt closes them (isr.S).
  */
 .text
 

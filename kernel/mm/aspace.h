@@ -34,7 +34,10 @@ struct aspace {
 	enum map_flags always; /* flags of everything in it */
 };
 
-/* The kernel's window for vmap. aspace_none is nobody's: active where a kernel thread runs. */
+/*
+ * The kernel's window, which vmap fills: nothing is mapped, populated, split, merged or cloned in it
+ * by the functions below (-EINVAL). aspace_none is nobody's: active where a kernel thread runs.
+ */
 extern struct aspace kernel_aspace;
 
 /* Boot CPU, after frames_start. */
@@ -93,7 +96,7 @@ int aspace_merge(struct aspace *aspace, uint64_t virt);
 
 /*
  * A copy of a space, in *to: what may be written is shared until one of the two writes; foreign
- * memory stays shared. Other CPUs may use the space meanwhile. 0, -ENOMEM or -EDEADLK.
+ * memory stays shared. Other CPUs may use the space meanwhile. 0, -ENOMEM, -EDEADLK, -EINVAL.
  */
 int aspace_clone(struct aspace *from, struct aspace **to);
 

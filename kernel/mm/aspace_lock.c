@@ -25,11 +25,26 @@ static bool try_lock(struct aspace_lock *lock)
 						       memory_order_acquire, memory_order_relaxed);
 }
 
+#define STARVES_AFTER 4 /* deadlines */
+
 struct lock_wait {
 	uint32_t seen; /* by whom it is held, and for which time */
 	bool reported;
-	struct patience patience;
+	struct patience patience; /* with that one */
+	struct patience in_all;
 };
+
+/* Nobody is stuck, but others come first again and again. */
+static void look_at_all(struct lock_wait *wait, uint64_t now)
+{
+	char age[AGE_TEXT];
+
+	if (!patience_over(&wait->in_all, now))
+		return;
+	wait->reported = true;
+	printk("STALL: CPU %u waits %s for an address space that others lock one after the other\n",
+	       this_cpu->index, age_format(now - wait->in_all.since, age, sizeof(age)));
+}
 
 /* A lock that goes from hand to hand is none that is stuck: each holder has its own time. */
 static void look(struct aspace_lock *lock, struct lock_wait *wait)
@@ -39,6 +54,7 @@ static void look(struct aspace_lock *lock, struct lock_wait *wait)
 	uint64_t now = clock_ns();
 	char age[AGE_TEXT];
 
+	look_at_all(wait, now);
 	if (state != wait->seen && holder) {
 		wait->seen = state;
 		wait->patience = patience_begin(now, stall_deadline_ns());
@@ -54,7 +70,9 @@ static void look(struct aspace_lock *lock, struct lock_wait *wait)
 
 static void __attribute__((noinline, cold)) wait_for_lock(struct aspace_lock *lock)
 {
-	struct lock_wait wait = { 0 };
+	struct lock_wait wait = {
+		.in_all = patience_begin(clock_ns(), STARVES_AFTER * stall_deadline_ns()),
+	};
 
 	while (!try_lock(lock)) {
 		look(lock, &wait);

@@ -22,7 +22,8 @@ struct aspace_lock {
 
 /*
  * Thread context. Acquire: pairs with the release in aspace_unlock. Returns 0, or -EDEADLK with
- * interrupts off, and warns of caller, once. Reports who has it when that takes long.
+ * interrupts off, and warns of caller, once. Reports who has it when that takes long, and a wait
+ * that takes long though nobody has it for long.
  */
 int aspace_lock_from(struct aspace_lock *lock, const void *caller);
 

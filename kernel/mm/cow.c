@@ -140,8 +140,11 @@ int aspace_clone(struct aspace *from, struct aspace **to)
 {
 	struct tlb_batch batch;
 	struct aspace *copied;
-	int error = tlb_batch_begin(&batch, from);
+	int error;
 
+	if (from == &kernel_aspace)
+		return -EINVAL;
+	error = tlb_batch_begin(&batch, from);
 	if (error)
 		return error;
 	copied = aspace_create();

@@ -12,10 +12,11 @@
 /*
  * No CPU uses the old translations of pages from start on any more when it returns; with tables,
  * none can walk through tables that were taken out either. The space is locked; interrupts on.
+ * Not of kernel_aspace, which nobody is noted to use.
  */
 void flush_range(struct aspace *aspace, uint64_t start, uint64_t pages, bool tables);
 
-/* The same of the kernel's half. kernel_aspace is locked. */
+/* The same of the kernel's half, on all CPUs. kernel_aspace is locked. */
 void flush_kernel_range(uint64_t start, uint64_t pages);
 
 /* What is waited for. */

@@ -271,7 +271,7 @@ bool page_is_shared(uint64_t phys, unsigned int level)
 
 uint64_t frames_alloc(uint64_t count, uint64_t limit)
 {
-	uint64_t start = take_row(count, PAGE_SIZE, limit);
+	uint64_t start = count == 1 && must_fail() ? FRAME_NONE : take_row(count, PAGE_SIZE, limit);
 
 	if (start)
 		memset(phys_to_virt(start), 0, count * PAGE_SIZE);

@@ -46,8 +46,26 @@ static unsigned int splits_for(const struct aspace *aspace, uint64_t virt)
 	struct entry entry = table_find(aspace, virt);
 	unsigned int count = 0;
 
+	if (!entry_is_leaf(&entry))
+		return 0;
 	for (unsigned int level = entry.level; level > 1; level--)
 		count += (virt & (mmu_size(level) - 1)) != 0;
+	return count;
+}
+
+/* The splits of one page that both ends lie in are made once. */
+static unsigned int splits_for_both(const struct aspace *aspace, uint64_t start, uint64_t end)
+{
+	unsigned int count = splits_for(aspace, start) + splits_for(aspace, end);
+	struct entry entry = table_find(aspace, start);
+
+	if (!entry_is_leaf(&entry))
+		return count;
+	for (unsigned int level = entry.level; level > 1; level--) {
+		uint64_t inside = mmu_size(level) - 1;
+
+		count -= !((start ^ end) & ~inside) && start & inside && end & inside;
+	}
 	return count;
 }
 
@@ -64,9 +82,8 @@ static void split_until(struct aspace *aspace, uint64_t virt, struct reserve *ta
 int huge_split_ends(struct tlb_batch *batch, uint64_t start, uint64_t end)
 {
 	struct aspace *aspace = batch->aspace;
-	unsigned int count = splits_for(aspace, start) + splits_for(aspace, end);
 	struct reserve tables;
-	int error = reserve_fill(&tables, count, 1);
+	int error = reserve_fill(&tables, splits_for_both(aspace, start, end), 1);
 
 	if (error)
 		return error;
@@ -92,11 +109,18 @@ static int split_at(struct aspace *aspace, uint64_t virt)
 	return 0;
 }
 
+/* In the kernel's window no page is large. */
+static bool may_hold(const struct aspace *aspace, uint64_t virt, unsigned int level)
+{
+	return aspace != &kernel_aspace && !(virt & (mmu_size(level) - 1)) &&
+	       virt >= aspace->start && virt < aspace->end;
+}
+
 int aspace_split(struct aspace *aspace, uint64_t virt)
 {
 	int error;
 
-	if (virt % PAGE_SIZE || virt < aspace->start || virt >= aspace->end)
+	if (!may_hold(aspace, virt, 1))
 		return -EINVAL;
 	error = aspace_lock(&aspace->lock);
 	if (error)
@@ -208,7 +232,7 @@ int aspace_merge(struct aspace *aspace, uint64_t virt)
 	struct merge merge = { .aspace = aspace, .virt = virt };
 	int error;
 
-	if (virt & (mmu_size(2) - 1) || virt < aspace->start || virt >= aspace->end)
+	if (!may_hold(aspace, virt, 2))
 		return -EINVAL;
 	error = aspace_lock(&aspace->lock);
 	if (error)

@@ -29,6 +29,12 @@ static bool are_flags(enum map_flags flags, unsigned int allowed)
 	return !(flags & ~allowed) && (flags & (MAP_WRITE | MAP_EXEC)) != (MAP_WRITE | MAP_EXEC);
 }
 
+/* What lies in the kernel's window vmap keeps account of. */
+static bool is_users(const struct aspace *aspace)
+{
+	return aspace != &kernel_aspace;
+}
+
 /* Whether somebody has a reference to each of the frames, so that more may be taken. */
 static bool are_held(uint64_t phys, uint64_t length)
 {
@@ -63,7 +69,7 @@ int aspace_map(struct aspace *aspace, uint64_t virt, uint64_t phys, uint64_t len
 	struct reserve tables;
 	int error;
 
-	if (!is_level(level) || !are_flags(flags, MAY_SAY) ||
+	if (!is_users(aspace) || !is_level(level) || !are_flags(flags, MAY_SAY) ||
 	    !is_range(aspace, virt, length, mmu_size(level)) ||
 	    !is_memory(phys, length, level, flags))
 		return -EINVAL;
@@ -99,7 +105,8 @@ int aspace_populate(struct aspace *aspace, uint64_t virt, uint64_t length, unsig
 	struct reserve pages;
 	int error;
 
-	if (!is_level(level) || !are_flags(flags, MAY_SAY & ~(unsigned int)MAP_FOREIGN) ||
+	if (!is_users(aspace) || !is_level(level) ||
+	    !are_flags(flags, MAY_SAY & ~(unsigned int)MAP_FOREIGN) ||
 	    !is_range(aspace, virt, length, mmu_size(level)))
 		return -EINVAL;
 	error = reserve_fill(&pages, length / mmu_size(level), level);

@@ -1,6 +1,7 @@
 /*
  * A page fault in the lower half goes to the space in use. If that cannot serve it: who expected
- * it hears of it, who runs as a user's code is ended, and else the kernel itself is broken.
+ * it hears of it, who runs as a user's code is ended, and else the kernel itself is broken. So it
+ * is, too, if it faults in its own half, where a user has no business.
  */
 #include <arch/cpu.h>
 #include <arch/irq.h>
@@ -12,6 +13,8 @@
 
 static const char *reason(const struct page_fault *fault, int error)
 {
+	if (fault->address >= USER_END)
+		return "no user may have a page there";
 	if (!aspace_current())
 		return "no address space is in use";
 	if (!fault->allowed)
@@ -48,7 +51,7 @@ static int try_to_serve(const struct page_fault *fault)
 	struct aspace *aspace = aspace_current();
 	int error;
 
-	if (!aspace || !fault->allowed || !fault->irqs_on)
+	if (fault->address >= USER_END || !aspace || !fault->allowed || !fault->irqs_on)
 		return -EFAULT;
 	irq_enable();
 	error = aspace_fault(aspace, fault->address, fault->wants);
@@ -61,7 +64,7 @@ static bool on_page_fault(struct pt_regs *regs)
 	struct page_fault fault = page_fault_decode(regs);
 	int error;
 
-	if (fault.address >= USER_END)
+	if (fault.address >= LOWER_END && !fault.by_user)
 		return false;
 	error = try_to_serve(&fault);
 	if (!error)

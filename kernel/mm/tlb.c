@@ -17,28 +17,34 @@ static uint64_t pages_in(uint64_t start, uint64_t end)
 	return pages > tlb_full ? FLUSH_ALL : pages;
 }
 
-void flush_tlb_page(struct aspace *aspace, uint64_t virt)
+/* Of the kernel's half nobody is noted as a user: there everybody is. */
+static void flush(struct aspace *aspace, uint64_t start, uint64_t pages)
 {
 	BUG_ON(!aspace_is_locked(&aspace->lock));
-	flush_range(aspace, virt, 1, false);
+	if (aspace == &kernel_aspace)
+		flush_kernel_range(start, pages);
+	else
+		flush_range(aspace, start, pages, false);
+}
+
+void flush_tlb_page(struct aspace *aspace, uint64_t virt)
+{
+	flush(aspace, virt, 1);
 }
 
 void flush_tlb_range(struct aspace *aspace, uint64_t start, uint64_t end)
 {
-	BUG_ON(!aspace_is_locked(&aspace->lock));
-	flush_range(aspace, start, pages_in(start, end), false);
+	flush(aspace, start, pages_in(start, end));
 }
 
 void flush_tlb_aspace(struct aspace *aspace)
 {
-	BUG_ON(!aspace_is_locked(&aspace->lock));
-	flush_range(aspace, 0, FLUSH_ALL, false);
+	flush(aspace, 0, FLUSH_ALL);
 }
 
 void flush_tlb_kernel_range(uint64_t start, uint64_t end)
 {
-	BUG_ON(!aspace_is_locked(&kernel_aspace.lock));
-	flush_kernel_range(start, pages_in(start, end));
+	flush(&kernel_aspace, start, pages_in(start, end));
 }
 
 int flush_tlb_all(void)

@@ -55,13 +55,15 @@ extern struct aspace aspace_none;
 
 /*
  * From here on others can use none of the old translations of these pages. The caller has changed
- * the tables before, and holds the space's lock. Thread context, interrupts on.
+ * the tables before, and holds the space's lock. Thread context, interrupts on. Of the kernel's
+ * space that is everybody, whatever it uses. Panics, as no lock does, on a range that is empty,
+ * wraps, or is not of whole pages.
  */
 void flush_tlb_page(struct aspace *aspace, uint64_t virt);
 void flush_tlb_range(struct aspace *aspace, uint64_t start, uint64_t end);
 void flush_tlb_aspace(struct aspace *aspace);
 
-/* The same of the kernel's half, on all CPUs; start and end are in it. */
+/* The same of a range of the kernel's half. */
 void flush_tlb_kernel_range(uint64_t start, uint64_t end);
 
 /*

@@ -1,6 +1,7 @@
 /*
  * The page tables as the hardware sees them, and the frames behind them.
  */
+#include "mm.h"
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/mm.h>
@@ -113,6 +114,76 @@ TEST(memory, map_refuses)
 	EXPECT_EQ(arch_map(VMAP_START + (1ul << 40), 0x1000, PAGE_SIZE, MAP_WRITE | MAP_EXEC),
 		  -EINVAL);
 	EXPECT_EQ(arch_map((uint64_t)text_start, 0x1000, PAGE_SIZE, MAP_WRITE), -EEXIST);
+}
+
+static void count_page(uint64_t virt, const struct page_info *page, void *count)
+{
+	(void)virt;
+	(void)page;
+	++*(uint64_t *)count;
+}
+
+static uint64_t mapped_pages(void)
+{
+	uint64_t count = 0;
+
+	arch_for_each_page(count_page, &count);
+	return count;
+}
+
+/* In pages of 4 KB, for which at least two tables are wanted; nobody looks at what is there. */
+static void *map_device(void)
+{
+	return arch_map_device(MB - PAGE_SIZE, 4 * MB, MAP_UNCACHED);
+}
+
+static void *alloc_stack(void)
+{
+	return arch_alloc_stack(KERNEL_STACK_SIZE);
+}
+
+/* With each allocation in turn failing nothing is mapped; what comes next does not suffer. */
+static void fail_each(void *(*make)(void), unsigned int at_least)
+{
+	uint64_t pages = mapped_pages();
+	unsigned int failed = 0;
+
+	for (;;) {
+		void *made;
+
+		frames_fail_at(failed + 1);
+		made = make();
+		if (frames_fail_at(0)) {
+			EXPECT(made);
+			break;
+		}
+		REQUIRE(!made);
+		EXPECT_EQ(mapped_pages(), pages);
+		failed++;
+	}
+	EXPECT(failed >= at_least);
+	EXPECT(make());
+}
+
+TEST(memory, a_device_is_mapped_as_a_whole_or_not_at_all)
+{
+	fail_each(map_device, 2);
+}
+
+TEST(memory, a_stack_is_mapped_as_a_whole_or_not_at_all)
+{
+	fail_each(alloc_stack, KERNEL_STACK_SIZE / PAGE_SIZE);
+}
+
+/* What is no address at all, or more than there are. */
+TEST(memory, devices_that_do_not_fit)
+{
+	uint64_t pages = mapped_pages();
+
+	EXPECT(!arch_map_device(0, 0, 0));
+	EXPECT(!arch_map_device(0, VMAP_START - DEVICE_START, 0));
+	EXPECT(!arch_map_device(PAGE_SIZE, ~0ul, 0));
+	EXPECT_EQ(mapped_pages(), pages);
 }
 
 /* Whatever the regions of the memory map do to each other at their borders. */

@@ -67,3 +67,11 @@ void set_user_word(uint64_t address, uint64_t value)
 	if (put_user(value, address))
 		test_fail(__FILE__, __LINE__, "%#lx cannot be written", address);
 }
+
+void swap_pages(struct aspace *aspace, uint64_t a, uint64_t b)
+{
+	struct entry one = table_find(aspace, a), other = table_find(aspace, b);
+
+	atomic_store(one.at, other.value);
+	atomic_store(other.at, one.value);
+}

@@ -27,4 +27,7 @@ void fail_each_allocation(struct aspace *aspace, int (*make)(void *info), void *
 uint64_t user_word(uint64_t address);
 void set_user_word(uint64_t address, uint64_t value);
 
+/* Lets two pages change places in the tables alone; nobody is told. The space is locked. */
+void swap_pages(struct aspace *aspace, uint64_t a, uint64_t b);
+
 #endif

@@ -8,7 +8,9 @@
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/irq.h>
+#include <arch/tables.h>
 #include <arch/time.h>
+#include <arch/trap.h>
 #include <kernel/mm/frames.h>
 #include <kernel/mm/page_fault.h>
 #include <kernel/smp/cpu.h>
@@ -77,6 +79,9 @@ TEST(page_fault, who_cannot_be_served_is_ended)
 		   "no page there may be written");
 	expect_end(read_it, TEST_BASE + GB, "not present, read by kernel", "no page is there");
 	expect_end(write_it, 0x10, "not present, write by kernel", "no page there may be written");
+	expect_end(read_it, USER_END, "not present, read by kernel",
+		   "no user may have a page there");
+	expect_end(write_it, LOWER_END - 8, "write by kernel", "no user may have a page there");
 	if (arch_has_smap)
 		expect_end(read_without_opening, TEST_BASE, "protection, read",
 			   "the kernel has not opened the user's pages");
@@ -117,6 +122,49 @@ TEST(page_fault, on_another_cpu)
 	EXPECT_EQ(far_away.error, -EFAULT);
 	EXPECT(capture_has(text("FAULT on CPU %u at %#lx", other_cpu(1), TEST_BASE + GB)));
 	crew_end(far_away.space);
+}
+
+static trap_hook *on_fault;
+
+/*
+ * What the CPU would say if ring 3 had read there, told to the handler. Nothing runs in ring 3, so
+ * only what it makes of it is seen.
+ */
+static void tell_of_users_fault(void *info)
+{
+	struct pt_regs *regs = info;
+	uint64_t value;
+
+	EXPECT_EQ(probe_read(&value, (void *)VMAP_START, sizeof(value)), -EFAULT); /* CR2 */
+	irq_disable(); /* as in the handler: CR2 stays what it is */
+	EXPECT(on_fault(regs));
+	regs->error = 0;
+	EXPECT(!on_fault(regs));
+	irq_enable();
+}
+
+TEST(page_fault, a_user_is_ended_by_the_kernels_half)
+{
+	struct pt_regs regs = { .vector = TRAP_PF,
+				.error = 1u << 2, /* by a user */
+				.rip = TEST_BASE,
+				.cs = GDT_USER_CODE | 3,
+				.rflags = 1u << 9, /* interrupts on */
+				.ss = GDT_USER_DATA | 3 };
+
+	on_fault = trap_set_hook(TRAP_PF, NULL);
+	trap_set_hook(TRAP_PF, on_fault);
+	REQUIRE(on_fault);
+	capture_start();
+	EXPECT_EQ(user_run(tell_of_users_fault, &regs), 0);
+	capture_end();
+	EXPECT(capture_has(text("FAULT on CPU %u at %#lx", this_cpu->index, VMAP_START),
+			   "no user may have a page there"));
+	EXPECT_EQ((int)regs.rax, -EFAULT);
+	EXPECT_EQ(regs.cs, GDT_KERNEL_CODE);
+	EXPECT_EQ(regs.ss, GDT_KERNEL_DATA);
+	EXPECT(!arch_page_info(regs.rip).user && arch_page_info(regs.rip).executable);
+	EXPECT(arch_page_info(regs.rsp).writable);
 }
 
 /* Who expects a fault is told, and nobody is ended. */

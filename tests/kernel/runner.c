@@ -1,6 +1,7 @@
 /*
  * Runs the self-tests that the boot word test= names, and prints TAP.
  */
+#include "stacks.h"
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/machine.h>
@@ -9,10 +10,7 @@
 #include <kernel/console/printk.h>
 #include <kernel/monitor/monitor.h>
 #include <kernel/run.h>
-#include <kernel/sched/completion.h>
-#include <kernel/sched/work.h>
 #include <kernel/smp/cpu.h>
-#include <lib/cpumask.h>
 #include <lib/glob.h>
 #include <lib/random.h>
 #include <lib/string.h>
@@ -131,33 +129,11 @@ static unsigned int count_selected(void)
 	return count;
 }
 
-static void wait_for_the_others(void *all_there)
-{
-	wait_for_completion(all_there);
-}
-
-/*
- * Stacks of threads are kept for the next. Those that give each CPU a piece of work are made
- * now, so that tests that count frames do not depend on the tests before them.
- */
-static void make_stacks(void)
-{
-	struct completion all_there = { 0 };
-
-	for_each_cpu(cpu, &cpu_online_mask) {
-		if (cpu != this_cpu->index && work_start(cpu, wait_for_the_others, &all_there))
-			printk("# no stack for a thread of CPU %u\n", cpu);
-	}
-	complete_all(&all_there);
-	for_each_cpu(cpu, &cpu_online_mask)
-		work_wait(cpu);
-}
-
 static enum verdict run_tests(void)
 {
 	unsigned int number = 0, failed = 0;
 
-	make_stacks();
+	make_work_stacks();
 	printk("TAP version 13\n1..%u\n", count_selected());
 	for (const struct test *const *test = tests_start; test < tests_end; test++) {
 		if (selected(*test))

@@ -28,8 +28,11 @@ void stale_step(uint64_t *random);
 /* This CPU makes no steps any more. */
 void stale_leave(void);
 
-/* All have left: everything is freed, and must be. Boot CPU. */
-void stale_end(void);
+/*
+ * All have left: everything is freed, and must be. alone: nobody else took frames since the
+ * beginning, so all that were free are again. Boot CPU.
+ */
+void stale_end(bool alone);
 
 /* How many looks, writes and changes were made. */
 struct stale_counts {

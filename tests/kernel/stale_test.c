@@ -45,7 +45,7 @@ TEST(tlb, random_changes)
 	make_steps(&seed);
 	for_each_cpu(cpu, &cpu_online_mask)
 		work_wait(cpu);
-	stale_end();
+	stale_end(true);
 	counts = stale_counts();
 	printk("# %lu looks, %lu writes, %lu changes\n", counts.looks, counts.writes,
 	       counts.changes);

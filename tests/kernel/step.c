@@ -4,6 +4,7 @@
 #include "step.h"
 #include "test.h"
 #include "threads.h"
+#include "trap_flag.h"
 #include <arch/cpu.h>
 #include <arch/irq.h>
 #include <arch/time.h>
@@ -12,20 +13,7 @@
 #include <kernel/sched/wake.h>
 #include <kernel/smp/cpu.h>
 
-#define RFLAGS_TF (1ul << 8)
-
 struct stepping step;
-
-void set_trap_flag(bool on)
-{
-	if (on)
-		asm volatile("pushfq; orq %0, (%%rsp); popfq" : : "i"(RFLAGS_TF) : "memory", "cc");
-	else
-		asm volatile("pushfq; andq %0, (%%rsp); popfq"
-			     :
-			     : "i"(~RFLAGS_TF)
-			     : "memory", "cc");
-}
 
 /* As an interrupt would come here, if one can. No steps are left to whom the stepper makes room for. */
 static bool on_step(struct pt_regs *regs)

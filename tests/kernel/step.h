@@ -27,7 +27,4 @@ extern struct stepping step;
 /* Runs func step by step; intrude is what the intruder does each time. Thread context. */
 void step_through(void (*func)(void), void (*intrude)(void));
 
-/* For a func that ends its steps early. */
-void set_trap_flag(bool on);
-
 #endif

@@ -6,6 +6,7 @@
 #include "stuck.h"
 #include "test.h"
 #include "threads.h"
+#include "trap_flag.h"
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/irq.h>

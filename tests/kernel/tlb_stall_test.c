@@ -203,6 +203,39 @@ TEST(tlb_stall, locked_space)
 			   text("STALL over: CPU %u has the address space", this_cpu->index)));
 }
 
+/* As if it were unlocked and locked again at once, before who waits can see it free. */
+static void lock_again_and_again(void *info)
+{
+	struct holder *holder = info;
+	struct aspace_lock *lock = &holder->space->lock;
+
+	EXPECT_EQ(aspace_lock(lock), 0);
+	atomic_store(&holder->has_it, true);
+	EXPECT(WAIT_UNTIL(
+		(atomic_fetch_add(&lock->state, LOCK_ONCE), atomic_load(&capture_heard))));
+	aspace_unlock(lock);
+}
+
+TEST(tlb_stall, a_space_that_goes_from_hand_to_hand)
+{
+	struct holder holder = { 0 };
+	unsigned int cpu = other_cpu(1);
+
+	if (lacks_cpus(2))
+		return;
+	holder.space = begin();
+	REQUIRE(holder.space);
+	capture_listen_for("one after the other");
+	EXPECT_EQ(work_start(cpu, lock_again_and_again, &holder), 0);
+	EXPECT(WAIT_UNTIL(atomic_load(&holder.has_it)));
+	EXPECT_EQ(aspace_protect(holder.space, TEST_BASE, PAGE_SIZE, 0), 0);
+	work_wait(cpu);
+	end(holder.space);
+	EXPECT(capture_has(text("STALL: CPU %u waits ", this_cpu->index),
+			   "for an address space that others lock one after the other",
+			   text("STALL over: CPU %u has the address space", this_cpu->index)));
+}
+
 static struct aspace *waiters_space;
 
 static void wait_for_flush(void *info)

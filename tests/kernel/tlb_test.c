@@ -267,15 +267,6 @@ TEST(tlb, flush_all_reaches_everybody)
 	crew_end(space);
 }
 
-/* Lets two pages change places in the tables alone; nobody is told. */
-static void swap_entries(struct aspace *space, uint64_t a, uint64_t b)
-{
-	struct entry one = table_find(space, a), other = table_find(space, b);
-
-	atomic_store(one.at, other.value);
-	atomic_store(other.at, one.value);
-}
-
 /* The functions that flush alone. */
 TEST(tlb, flush_functions)
 {
@@ -288,7 +279,7 @@ TEST(tlb, flush_functions)
 		uint64_t first_word = way % 2 ? 1 : 2;
 
 		REQUIRE(!aspace_lock(&space->lock));
-		swap_entries(space, TEST_BASE, second);
+		swap_pages(space, TEST_BASE, second);
 		if (way == 0) {
 			flush_tlb_page(space, second);
 			flush_tlb_page(space, TEST_BASE);

@@ -7,13 +7,16 @@
 #include "test.h"
 #include <arch/mmu.h>
 #include <arch/trap.h>
+#include <kernel/mm/frame_table.h>
 #include <kernel/mm/frames.h>
+#include <kernel/mm/table.h>
 #include <kernel/mm/vmap.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <lib/errno.h>
 
-#define PAGES 5
+#define PAGES   5
+#define FILLERS (VMAP_PAGES / BLOCK_FRAMES)
 
 static uint64_t frames[PAGES], free_before;
 
@@ -164,6 +167,113 @@ TEST(vmap, protection)
 	EXPECT_EQ(probe_write(virt, &value, sizeof(value)), -EFAULT);
 	EXPECT_EQ(vunmap(virt), 0);
 	put_frames();
+	end();
+}
+
+static void flush_in_way(unsigned int way, uint64_t first)
+{
+	uint64_t second = first + PAGE_SIZE, end = second + PAGE_SIZE;
+
+	switch (way) {
+	case 0:
+		flush_tlb_kernel_range(first, end);
+		return;
+	case 1:
+		flush_tlb_kernel_range(first, first + (tlb_full + 1) * PAGE_SIZE);
+		return;
+	case 2:
+		flush_tlb_page(&kernel_aspace, second);
+		flush_tlb_page(&kernel_aspace, first);
+		return;
+	case 3:
+		flush_tlb_range(&kernel_aspace, first, end);
+		return;
+	default:
+		flush_tlb_aspace(&kernel_aspace);
+	}
+}
+
+/* The functions that flush alone. */
+TEST(vmap, flush_functions)
+{
+	uint64_t first;
+	void *virt;
+
+	REQUIRE(begin());
+	REQUIRE(get_frames(1));
+	REQUIRE(!vmap(frames, 2, 0, &virt));
+	first = (uint64_t)virt;
+	all_look(virt, 2, 1, true);
+	for (unsigned int way = 0; way < 5; way++) {
+		REQUIRE(!aspace_lock(&kernel_aspace.lock));
+		swap_pages(&kernel_aspace, first, first + PAGE_SIZE);
+		flush_in_way(way, first);
+		aspace_unlock(&kernel_aspace.lock);
+		all_look(virt, 1, way % 2 ? 1 : 2, true);
+		all_look((char *)virt + PAGE_SIZE, 1, way % 2 ? 2 : 1, true);
+	}
+	EXPECT_EQ(vunmap(virt), 0);
+	put_frames();
+	end();
+}
+
+/* What knows nothing of the areas leaves the window alone. */
+TEST(vmap, is_the_only_way_in)
+{
+	uint64_t inside = VMAP_START + 8 * GB, digest = space_digest(&kernel_aspace);
+	struct aspace *copy;
+
+	EXPECT_EQ(aspace_map(&kernel_aspace, inside, 0, PAGE_SIZE, 1, MAP_FOREIGN), -EINVAL);
+	EXPECT_EQ(aspace_populate(&kernel_aspace, inside, PAGE_SIZE, 1, 0), -EINVAL);
+	EXPECT_EQ(aspace_split(&kernel_aspace, inside), -EINVAL);
+	EXPECT_EQ(aspace_merge(&kernel_aspace, inside), -EINVAL);
+	EXPECT_EQ(aspace_clone(&kernel_aspace, &copy), -EINVAL);
+	EXPECT_EQ(space_digest(&kernel_aspace), digest);
+}
+
+static bool has_table(uint64_t virt)
+{
+	return table_find(&kernel_aspace, virt).level == 1;
+}
+
+static int map_pages(void *info)
+{
+	return vmap(frames, PAGES, 0, info);
+}
+
+/* Areas, each but the first page of a table long, as far as there are tables; how many. */
+static unsigned int fill_tables(void *areas[FILLERS])
+{
+	static uint64_t many[BLOCK_FRAMES - 1];
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < BLOCK_FRAMES - 1; i++)
+		many[i] = frames[0];
+	for (uint64_t at = VMAP_START; count < FILLERS && has_table(at); at += 2 * MB) {
+		if (vmap(many, BLOCK_FRAMES - 1, 0, &areas[count]))
+			break;
+		count++;
+	}
+	return count;
+}
+
+/* What comes then needs a table, which stays. */
+TEST(vmap, out_of_frames_anywhere)
+{
+	void *areas[FILLERS], *virt = NULL;
+	unsigned int count;
+
+	REQUIRE(begin());
+	REQUIRE(get_frames(1));
+	count = fill_tables(areas);
+	EXPECT(count && count < FILLERS);
+	fail_each_allocation(&kernel_aspace, map_pages, &virt);
+	all_look(virt, PAGES, 1, true);
+	EXPECT_EQ(vunmap(virt), 0);
+	while (count)
+		EXPECT_EQ(vunmap(areas[--count]), 0);
+	put_frames();
+	free_before--;
 	end();
 }
 

@@ -188,6 +188,14 @@ static void tick_here(void *info)
 	deferred_tick();
 }
 
+/* What this CPU would only do at its tick; by then others may have judged, and kept what it held up. */
+static void flush_here(void)
+{
+	irq_disable();
+	on_tlb_flush_rest();
+	irq_enable();
+}
+
 /* The others, one after the other: the kernel's wait has a deadline, reports, and tells them. */
 static void wait_for_all(struct aspace *aspace, uint64_t gen, bool tables)
 {
@@ -213,6 +221,7 @@ static int deferred_settle(struct aspace *aspace)
 
 	if (error)
 		return error;
+	flush_here();
 	atomic_thread_fence(memory_order_seq_cst);
 	wait_for_all(aspace, atomic_load_explicit(&line->gen, memory_order_relaxed), false);
 	wait_for_all(aspace, atomic_load_explicit(&line->freed_gen, memory_order_relaxed), true);

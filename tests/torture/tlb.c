@@ -2,9 +2,11 @@
  * Shootdowns as a mode of torture: each call of it makes some steps of the oracle for stale
  * translations (tests/kernel/stale.h), which is the same for all CPUs.
  */
+#include "crowd.h"
 #include "torture.h"
 #include <kernel/console/printk.h>
 #include <lib/random.h>
+#include <tests/kernel/stacks.h>
 #include <tests/kernel/stale.h>
 
 #define STEPS 16 /* for each call */
@@ -23,6 +25,7 @@ int torture_tlb_open(uint64_t seed)
 		torture_senders[cpu]->tlb_random = random_next(&torture_senders[cpu]->tlb_random);
 	}
 	open = true;
+	make_work_stacks(); /* else they would be missing at the end */
 	return stale_begin(broken);
 }
 
@@ -45,7 +48,7 @@ void torture_tlb_close(void)
 
 	if (!open)
 		return;
-	stale_end();
+	stale_end(!crowd_size); /* its members make threads as they like */
 	printk("# torture.tlb {\"looks\":%lu,\"writes\":%lu,\"changes\":%lu}\n", counts.looks,
 	       counts.writes, counts.changes);
 }

@@ -43,7 +43,8 @@ void arch_mm_init(void);
 
 /*
  * Maps [phys, phys + length) in 4 KB or larger pages. The range must be unmapped.
- * Boot or thread context, one CPU at a time. Returns 0, -EINVAL, -EEXIST, -ENOMEM.
+ * Boot or thread context, one CPU at a time. Returns 0, or -EINVAL, -EEXIST, -ENOMEM
+ * and nothing is mapped.
  */
 int arch_map(uint64_t virt, uint64_t phys, uint64_t length, enum map_flags flags);
 

@@ -74,6 +74,7 @@ struct page_fault {
 	enum map_flags wants; /* MAP_WRITE, MAP_EXEC, or 0 to read */
 	bool allowed;         /* if the page allows it; else the access itself was a mistake */
 	bool irqs_on;         /* where it happened */
+	bool by_user;         /* in ring 3 */
 	bool expected;        /* the code there knows what to do when nobody serves it */
 };
 struct page_fault page_fault_decode(const struct pt_regs *regs);

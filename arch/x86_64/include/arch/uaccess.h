@@ -14,6 +14,7 @@
 /* The last page is left out: CPUs differ on what follows it. The first ones catch null pointers. */
 #define USER_START 0x10000ul
 #define USER_END   0x00007ffffffff000ul
+#define LOWER_END  0x0000800000000000ul
 
 /* Whether CR4.SMAP is set, on all CPUs alike. */
 extern bool arch_has_smap;
