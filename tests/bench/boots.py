@@ -22,7 +22,7 @@ MODES = ("xapic", "x2apic")
 BASE_CPUS = 2
 SHORT_CPUS = (2, 8)
 # What the kernel holds of a bench= word.
-WORD_CHARACTERS = 127
+WORD_CHARACTERS = 239
 EVERYTHING = "*"
 # How much longer a boot may take where the host's other work counts, too.
 HOST_TIMES = 5
@@ -90,18 +90,15 @@ def pattern_lists(names):
     return values
 
 
-def patterns_for(rows, known, cpus, apic):
-    """What to run at a CPU count in a mode: a list of bench= values, one boot each.
+def patterns_for(rows, known, cpus):
+    """What to run at a CPU count: a list of bench= values, one boot each.
 
-    known: names of the benchmarks that the kernel has. QEMU 10.0 aborts when the LAPIC
-    timer is used in x2APIC mode under -icount, so rows marked with "apic" run in that
-    mode alone.
+    known: names of the benchmarks that the kernel has.
     """
-    kept_out = {row["name"] for row in rows if row.get("apic", apic) != apic} & set(known)
-    if cpus == BASE_CPUS and not kept_out:
+    if cpus == BASE_CPUS:
         return [EVERYTHING]
-    wanted = known if cpus == BASE_CPUS else [row["name"] for row in rows if row["cpus"] == cpus]
-    return pattern_lists(name for name in wanted if name in known and name not in kept_out)
+    return pattern_lists(row["name"] for row in rows
+                         if row["cpus"] == cpus and row["name"] in known)
 
 
 def counts(rows, short):
@@ -115,7 +112,7 @@ def take_all(elf, rows, short=False, progress=print, modes=MODES):
     taken, known = {}, []
     for cpus in counts(rows, short):
         for apic in modes:
-            for patterns in patterns_for(rows, known, cpus, apic):
+            for patterns in patterns_for(rows, known, cpus):
                 progress("%d CPUs, %s" % (cpus, apic))
                 now = take(elf, cpus, apic, patterns)
                 taken[cpus, apic] = joined(taken.get((cpus, apic)), now)
