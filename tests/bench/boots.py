@@ -6,8 +6,6 @@ in the same QEMU gives the same figures on every host.
 
 import hashlib
 import os
-import re
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -15,8 +13,6 @@ from bench import figures
 from harness import boot, machine
 from harness.machine import HarnessError
 
-# Older ones have no x2APIC without KVM.
-OLDEST_QEMU = (9, 0)
 MODES = ("xapic", "x2apic")
 # All benchmarks run here; at other counts only those that have a goal there.
 BASE_CPUS = 2
@@ -30,16 +26,11 @@ HOST_TIMES = 5
 
 def qemu_version():
     """QEMU's version as (number, all that it says); an error if it is too old."""
-    path = machine.qemu()
-    said = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          universal_newlines=True, check=False).stdout
-    match = re.search(r"version (\d+(?:\.\d+)+)(.*)", said)
-    if not match:
-        raise HarnessError("%s --version says no version: %s" % (path, said.strip()[:80]))
-    if tuple(int(n) for n in match.group(1).split(".")[:2]) < OLDEST_QEMU:
+    number, full = machine.qemu_version()
+    if machine.is_too_old(number):
         raise HarnessError("QEMU %s is too old for these figures, %d.%d is needed (make deps)"
-                           % ((match.group(1),) + OLDEST_QEMU))
-    return match.group(1), match.group(1) + match.group(2).rstrip()
+                           % ((number,) + machine.OLDEST_QEMU))
+    return number, full
 
 
 def fingerprint(path):

@@ -243,7 +243,7 @@ class Whole(unittest.TestCase):
                      mock.patch.object(build, "ramdisk", lambda _: "initrd"),
                      mock.patch.object(self.script, "sizes", SimpleNamespace(
                          measure=lambda *_: ({"size.text": 9}, {}))),
-                     mock.patch.dict(os.environ, NUDGE_QEMU=os.path.join(self.folder, "qemu"))):
+                     mock.patch.dict(os.environ, QEMU=os.path.join(self.folder, "qemu"))):
             what.start()
             self.addCleanup(what.stop)
         os.mkdir(os.path.join(self.folder, "boot"))

@@ -136,7 +136,7 @@ class WholeRuns(unittest.TestCase):
         fake = self.file("qemu", "#!/bin/sh\n" + script)
         os.chmod(fake, 0o755)
         done = subprocess.run([os.path.join(TESTS, "run"), *arguments],
-                              env=dict(os.environ, NUDGE_QEMU=fake), stdin=subprocess.DEVNULL,
+                              env=dict(os.environ, QEMU=fake), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
                               universal_newlines=True, check=False)
         return done.returncode, done.stdout
@@ -153,6 +153,15 @@ class WholeRuns(unittest.TestCase):
                                            "--", "run=test")
             self.assertEqual(status, wanted, output)
             self.assertEqual("# again: tests/run --image" in output, wanted != 0)
+
+    def test_an_old_qemu_is_named(self):
+        greeting = '{"QMP": {"version": {"qemu": {"micro": 1, "minor": %d, "major": %d}}}}'
+        for major, minor, old in ((7, 2, True), (8, 9, True), (9, 0, False), (10, 0, False)):
+            script = 'for a; do case $a in socket,id=qmp,fd=*) fd=${a##*=} ;; esac; done\n' \
+                     "echo '%s' >&$fd\n" % (greeting % (minor, major))
+            status, output = self.run_with(script + self.says(GOOD, 33), "--image", self.elf)
+            self.assertEqual(status, 0, output)
+            self.assertEqual("QEMU %d.%d.1 is older than 9.0" % (major, minor) in output, old, output)
 
     def test_out_of_time_kills(self):
         status, output = self.run_with("echo alive; " + SLEEP, "--image", self.elf,
