@@ -50,10 +50,14 @@ OBJECTS := $(addsuffix .o,$(basename $(SOURCES:%=$(O)/obj/%)))
 .PHONY: all deps run test check bench bench-accept compare lint usb gdb host-tests clean print-cflags FORCE
 all: $(O)/nudge.elf $(O)/nudge.iso
 
-# The commit is in one object only; it is made again when the commit changes.
-$(O)/commit: FORCE
+# What is made again when it changes: all objects with the compiler, by name or version, and the
+# one that says the commit with that.
+compiler := $(CC) $(shell $(CC) --version 2>/dev/null | head -n 1)
+$(O)/commit: stamp = $(COMMIT)
+$(O)/compiler: stamp = $(compiler)
+$(O)/commit $(O)/compiler: FORCE
 	@mkdir -p $(@D)
-	@echo '$(COMMIT) $(CC)' | cmp -s - $@ || echo '$(COMMIT) $(CC)' > $@
+	@echo '$(stamp)' | cmp -s - $@ || echo '$(stamp)' > $@
 $(O)/obj/kernel/version.o: $(O)/commit
 $(O)/obj/kernel/version.o: CPPFLAGS += -DNUDGE_COMMIT='"$(COMMIT)"'
 
@@ -69,12 +73,12 @@ keep_order := $(shell $(CC) -Werror -fno-toplevel-reorder -xc -c /dev/null -o /d
 $(O)/obj/tests/%.o: CFLAGS += $(keep_order)
 $(HOT:%=$(O)/obj/%.o) $(O)/obj/tests/%.o: SPEED = -O2 $(no_padding)
 
-$(O)/obj/%.o: %.c Makefile
+$(O)/obj/%.o: %.c Makefile $(O)/compiler
 	@mkdir -p $(@D)
 	@echo "  CC  $<"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
 
-$(O)/obj/%.o: %.S Makefile
+$(O)/obj/%.o: %.S Makefile $(O)/compiler
 	@mkdir -p $(@D)
 	@echo "  AS  $<"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
@@ -129,7 +133,7 @@ bench: need-test
 # Makes today's figures the ones that later changes are held against.
 bench-accept: need-test
 	@$(MAKE) --no-print-directory all
-	@O=$(O) tests/bench/bench --accept
+	@O=$(O) tests/bench/bench --accept --repeat
 
 # Linux beside it: Debian's kernel is fetched into the build folder, not installed.
 compare: need-compare
@@ -150,7 +154,7 @@ HOST_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -I. -Iarch/x86_64/include
 HOST_TESTS := $(patsubst tests/host/%.c,$(O)/host/%,$(wildcard tests/host/test_*.c tests/host/fuzz_*.c))
 host-tests: $(HOST_TESTS)
-$(O)/host/%: tests/host/%.c Makefile
+$(O)/host/%: tests/host/%.c Makefile $(O)/compiler
 	@mkdir -p $(@D)
 	@echo "  HOSTCC $<"
 	@$(CC) $(HOST_CFLAGS) -MMD -MP -MT $@ -MF $@.d $< -o $@

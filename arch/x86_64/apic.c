@@ -42,6 +42,7 @@ static bool shorthands_allowed; /* by the MADT: no enabled CPU was left out or f
 static bool logical_differs;    /* an APIC whose logical id is not what its id gives */
 
 static enum apic_word { APIC_AUTO, APIC_XAPIC, APIC_X2APIC } wanted_mode;
+static const char *refused; /* why that cannot be had */
 static const char *const mode_words[] = { "auto", "xapic", "x2apic", NULL };
 BOOT_WORD_CHOICE(apic, mode_words, wanted_mode, "how to drive the local APICs");
 
@@ -118,18 +119,18 @@ static bool want_x2apic(uint32_t highest_id)
 	bool on = rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
 
 	if (wanted_mode == APIC_X2APIC && !present)
-		printk("apic: this CPU has no x2APIC, xAPIC is used\n");
+		refused = "this CPU has no x2APIC, xAPIC is used";
+	else if (wanted_mode == APIC_XAPIC && on && x2apic_locked())
+		refused = "the firmware locked x2APIC on, xAPIC cannot be had";
+	if (refused)
+		printk("apic: %s\n", refused);
 	if (wanted_mode == APIC_AUTO && present && acpi_no_x2apic && !on &&
 	    highest_id <= XAPIC_MAX_ID) {
 		printk("apic: the firmware asks for xAPIC (DMAR table); apic=x2apic overrules it\n");
 		return false;
 	}
-	if (wanted_mode != APIC_XAPIC)
+	if (refused || wanted_mode != APIC_XAPIC)
 		return present;
-	if (on && x2apic_locked()) {
-		printk("apic: the firmware locked x2APIC on, xAPIC cannot be had\n");
-		return true;
-	}
 	if (highest_id > XAPIC_MAX_ID)
 		printk("apic: xAPIC reaches ids up to %u, CPUs above are left out\n", XAPIC_MAX_ID);
 	return false;
@@ -262,6 +263,11 @@ void arch_all_online(bool all)
 const char *arch_apic_mode(void)
 {
 	return apic_x2 ? "x2apic" : "xapic";
+}
+
+const char *arch_apic_mode_refused(void)
+{
+	return refused;
 }
 
 /*

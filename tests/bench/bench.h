@@ -19,9 +19,6 @@ enum receiver {
 	RECEIVERS_SPIN,  /* all but CPU 0 spin */
 };
 
-#define BENCH_GAP_SPINNING 2000 /* ticks between two samples, in which CPU 0 spins */
-#define BENCH_GAP_HALTED   6000
-
 struct bench {
 	const char *name;
 	unsigned int min_cpus;
@@ -41,6 +38,14 @@ struct bench {
 
 #define BENCH(bench_id, bench_name, cpus_needed, receiver_state, function) \
 	BENCH_SAMPLES(bench_id, bench_name, cpus_needed, receiver_state, function, 0)
+
+/* For one that explains another, and is the same in each sample. */
+#define FEW_SAMPLES 200
+#define BENCH_FEW(bench_id, bench_name, cpus_needed, receiver_state, function) \
+	BENCH_SAMPLES(bench_id, bench_name, cpus_needed, receiver_state, function, FEW_SAMPLES)
+#define BENCH_FEW_BETWEEN(bench_id, bench_name, cpus_needed, receiver_state, function, begin, end) \
+	BENCH_DEFINE(bench_id, bench_name, cpus_needed, receiver_state, function, FEW_SAMPLES, \
+		     begin, end)
 
 /* For one whose single sample is an average over many calls already. */
 #define BENCH_ONCE(bench_id, bench_name, cpus_needed, receiver_state, function) \

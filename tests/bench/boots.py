@@ -6,8 +6,6 @@ in the same QEMU gives the same figures on every host.
 
 import hashlib
 import os
-import re
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -15,14 +13,12 @@ from bench import figures
 from harness import boot, machine
 from harness.machine import HarnessError
 
-# Older ones have no x2APIC without KVM.
-OLDEST_QEMU = (9, 0)
 MODES = ("xapic", "x2apic")
 # All benchmarks run here; at other counts only those that have a goal there.
 BASE_CPUS = 2
 SHORT_CPUS = (2, 8)
 # What the kernel holds of a bench= word.
-WORD_CHARACTERS = 127
+WORD_CHARACTERS = 239
 EVERYTHING = "*"
 # How much longer a boot may take where the host's other work counts, too.
 HOST_TIMES = 5
@@ -30,16 +26,11 @@ HOST_TIMES = 5
 
 def qemu_version():
     """QEMU's version as (number, all that it says); an error if it is too old."""
-    path = machine.qemu()
-    said = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          universal_newlines=True, check=False).stdout
-    match = re.search(r"version (\d+(?:\.\d+)+)(.*)", said)
-    if not match:
-        raise HarnessError("%s --version says no version: %s" % (path, said.strip()[:80]))
-    if tuple(int(n) for n in match.group(1).split(".")[:2]) < OLDEST_QEMU:
+    number, full = machine.qemu_version()
+    if machine.is_too_old(number):
         raise HarnessError("QEMU %s is too old for these figures, %d.%d is needed (make deps)"
-                           % ((match.group(1),) + OLDEST_QEMU))
-    return match.group(1), match.group(1) + match.group(2).rstrip()
+                           % ((number,) + machine.OLDEST_QEMU))
+    return number, full
 
 
 def fingerprint(path):
@@ -90,18 +81,15 @@ def pattern_lists(names):
     return values
 
 
-def patterns_for(rows, known, cpus, apic):
-    """What to run at a CPU count in a mode: a list of bench= values, one boot each.
+def patterns_for(rows, known, cpus):
+    """What to run at a CPU count: a list of bench= values, one boot each.
 
-    known: names of the benchmarks that the kernel has. QEMU 10.0 aborts when the LAPIC
-    timer is used in x2APIC mode under -icount, so rows marked with "apic" run in that
-    mode alone.
+    known: names of the benchmarks that the kernel has.
     """
-    kept_out = {row["name"] for row in rows if row.get("apic", apic) != apic} & set(known)
-    if cpus == BASE_CPUS and not kept_out:
+    if cpus == BASE_CPUS:
         return [EVERYTHING]
-    wanted = known if cpus == BASE_CPUS else [row["name"] for row in rows if row["cpus"] == cpus]
-    return pattern_lists(name for name in wanted if name in known and name not in kept_out)
+    return pattern_lists(row["name"] for row in rows
+                         if row["cpus"] == cpus and row["name"] in known)
 
 
 def counts(rows, short):
@@ -115,7 +103,7 @@ def take_all(elf, rows, short=False, progress=print, modes=MODES):
     taken, known = {}, []
     for cpus in counts(rows, short):
         for apic in modes:
-            for patterns in patterns_for(rows, known, cpus, apic):
+            for patterns in patterns_for(rows, known, cpus):
                 progress("%d CPUs, %s" % (cpus, apic))
                 now = take(elf, cpus, apic, patterns)
                 taken[cpus, apic] = joined(taken.get((cpus, apic)), now)

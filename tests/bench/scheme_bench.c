@@ -3,13 +3,11 @@
  * in the same way. What queue costs here beyond call.* is the call through a pointer.
  */
 #include "bench.h"
+#include "contend.h"
 #include <arch/cpu.h>
 #include <kernel/smp/cpu.h>
-#include <kernel/sched/work.h>
-#include <lib/random.h>
+#include <stdatomic.h>
 #include <tests/schemes/scheme.h>
-
-#define CONTEND_CALLS 1000
 
 static void nothing(void *info)
 {
@@ -42,38 +40,63 @@ static uint64_t many_waited(const struct call_scheme *scheme)
 
 static const struct call_scheme *contended;
 
-static void call_others(void *info)
+static void call_others(void *unused)
 {
-	uint64_t state = this_cpu->index + 1;
-	unsigned int others = cpumask_weight(&cpu_online_mask) - 1;
-
-	(void)info;
-	for (unsigned int i = 0; i < CONTEND_CALLS; i++) {
-		unsigned int to = (unsigned int)random_below(&state, others);
-
-		contended->single(to + (to >= this_cpu->index), nothing, NULL, true);
-	}
+	(void)unused;
+	contend_call_others(contended->single);
 }
 
-/* As call.contend: ticks for each call, all CPUs at once. */
-static uint64_t contend(const struct call_scheme *scheme)
+/* As call.contend. */
+static uint64_t all_at_once(const struct call_scheme *scheme)
 {
-	unsigned int online = cpumask_weight(&cpu_online_mask);
-	uint64_t start, ticks;
+	uint64_t ticks;
 
-	for_each_cpu(cpu, &cpu_online_mask)
-		work_wait(cpu);
 	call_scheme_use(scheme);
 	contended = scheme;
-	start = cycles_ordered();
-	for (unsigned int cpu = 1; cpu < online; cpu++)
-		work_start(cpu, call_others, NULL);
-	call_others(NULL);
-	for_each_cpu(cpu, &cpu_online_mask)
-		work_wait(cpu);
-	ticks = (cycles_ordered() - start) / (online * CONTEND_CALLS);
+	ticks = contend(call_others);
 	call_scheme_use(NULL);
 	return ticks;
+}
+
+static _Atomic uint64_t stamped;
+
+static void stamp(void *unused)
+{
+	(void)unused;
+	atomic_store_explicit(&stamped, cycles_ordered(), memory_order_release);
+}
+
+struct send {
+	uint64_t start, sent, ran;
+};
+
+/* Nobody waits for the function; the schemes with one slot wait until it was taken out. */
+static struct send send(const struct call_scheme *scheme)
+{
+	struct send send;
+
+	call_scheme_use(scheme);
+	send.start = cycles_ordered();
+	scheme->single(RECEIVER, stamp, NULL, false);
+	send.sent = cycles_ordered();
+	while (!(send.ran = atomic_exchange_explicit(&stamped, 0, memory_order_acquire)))
+		cpu_relax();
+	call_scheme_use(NULL);
+	return send;
+}
+
+static uint64_t send_cost(const struct call_scheme *scheme)
+{
+	struct send taken = send(scheme);
+
+	return taken.sent - taken.start;
+}
+
+static uint64_t oneway(const struct call_scheme *scheme)
+{
+	struct send taken = send(scheme);
+
+	return taken.ran - taken.start;
 }
 
 /* One sample of contend is an average of thousands of calls, and takes its time. */
@@ -90,9 +113,21 @@ static uint64_t contend(const struct call_scheme *scheme)
 	} \
 	BENCH(scheme##_many, "scheme." #scheme ".many.wait.busy", 2, RECEIVERS_SPIN, \
 	      scheme##_many); \
+	static uint64_t scheme##_send(void) \
+	{ \
+		return send_cost(&scheme##_scheme); \
+	} \
+	BENCH_FEW(scheme##_send, "scheme." #scheme ".send.busy", 2, RECEIVER_SPINS, \
+		  scheme##_send); \
+	static uint64_t scheme##_oneway(void) \
+	{ \
+		return oneway(&scheme##_scheme); \
+	} \
+	BENCH_FEW(scheme##_oneway, "scheme." #scheme ".oneway.busy", 2, RECEIVER_SPINS, \
+		  scheme##_oneway); \
 	static uint64_t scheme##_contend(void) \
 	{ \
-		return contend(&scheme##_scheme); \
+		return all_at_once(&scheme##_scheme); \
 	} \
 	BENCH_SAMPLES(scheme##_contend, "scheme." #scheme ".contend", 2, RECEIVER_HALTED, \
 		      scheme##_contend, 1)

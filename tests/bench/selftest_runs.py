@@ -64,10 +64,10 @@ class Whole(unittest.TestCase):
         self.write("nudge.elf", "\x7fELF")
         self.write("NUMBERS", "%s\n%s\n%s\n%s\n" % (record.markers("figures")
                                                     + record.markers("breakdown")))
-        before = os.environ.get("NUDGE_QEMU")
-        os.environ["NUDGE_QEMU"] = os.path.join(self.folder, "qemu")
-        self.addCleanup(lambda: os.environ.update(NUDGE_QEMU=before) if before
-                        else os.environ.pop("NUDGE_QEMU"))
+        before = os.environ.get("QEMU")
+        os.environ["QEMU"] = os.path.join(self.folder, "qemu")
+        self.addCleanup(lambda: os.environ.update(QEMU=before) if before
+                        else os.environ.pop("QEMU"))
         self.qemu()
 
     def write(self, name, text):
@@ -155,9 +155,9 @@ class Whole(unittest.TestCase):
             self.assertFalse(os.path.exists(out), why)
 
     def test_missing_things(self):
-        os.environ["NUDGE_QEMU"] = "/does/not/exist"
+        os.environ["QEMU"] = "/does/not/exist"
         self.expect(4, "not installed", "--short")
-        os.environ["NUDGE_QEMU"] = os.path.join(self.folder, "qemu")
+        os.environ["QEMU"] = os.path.join(self.folder, "qemu")
         os.remove(os.path.join(self.folder, "nudge.elf"))
         self.expect(4, "make builds it", "--short")
 

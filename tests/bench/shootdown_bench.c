@@ -133,14 +133,14 @@ static uint64_t page_few(const struct shootdown_scheme *scheme)
 	{ \
 		return page(&scheme##_scheme); \
 	} \
-	BENCH_BETWEEN(scheme##_page, "tlb." #scheme ".page", 2, RECEIVERS_SPIN, scheme##_page, \
-		      scheme##_begin, end); \
+	BENCH_FEW_BETWEEN(scheme##_page, "tlb." #scheme ".page", 2, RECEIVERS_SPIN, scheme##_page, \
+			  scheme##_begin, end); \
 	static uint64_t scheme##_page_few(void) \
 	{ \
 		return page_few(&scheme##_scheme); \
 	} \
-	BENCH_BETWEEN(scheme##_page_few, "tlb." #scheme ".page.few", 3, RECEIVERS_SPIN, \
-		      scheme##_page_few, scheme##_begin, end)
+	BENCH_FEW_BETWEEN(scheme##_page_few, "tlb." #scheme ".page.few", 3, RECEIVERS_SPIN, \
+			  scheme##_page_few, scheme##_begin, end)
 
 SHOOTDOWN_BENCHES(targeted);
 SHOOTDOWN_BENCHES(broadcast);
@@ -162,8 +162,8 @@ static uint64_t tick_idle(void)
 	all_use();
 	return time_tick();
 }
-BENCH_BETWEEN(tick_idle, "tlb.deferred.tick.idle", 2, RECEIVERS_SPIN, tick_idle, deferred_begin,
-	      end);
+BENCH_FEW_BETWEEN(tick_idle, "tlb.deferred.tick.idle", 2, RECEIVERS_SPIN, tick_idle, deferred_begin,
+		  end);
 
 static void tick_timed(void *ticks)
 {
@@ -180,8 +180,8 @@ static uint64_t tick_behind(void)
 	settle(&deferred_scheme);
 	return ticks;
 }
-BENCH_BETWEEN(tick_behind, "tlb.deferred.tick.behind", 2, RECEIVERS_SPIN, tick_behind,
-	      deferred_begin, end);
+BENCH_FEW_BETWEEN(tick_behind, "tlb.deferred.tick.behind", 2, RECEIVERS_SPIN, tick_behind,
+		  deferred_begin, end);
 
 static uint64_t tick_reclaim(void)
 {
@@ -190,5 +190,5 @@ static uint64_t tick_reclaim(void)
 	must(smp_call_function(tick, NULL, true));
 	return time_tick();
 }
-BENCH_BETWEEN(tick_reclaim, "tlb.deferred.tick.reclaim", 2, RECEIVERS_SPIN, tick_reclaim,
-	      deferred_begin, end);
+BENCH_FEW_BETWEEN(tick_reclaim, "tlb.deferred.tick.reclaim", 2, RECEIVERS_SPIN, tick_reclaim,
+		  deferred_begin, end);

@@ -11,6 +11,7 @@ from harness.machine import HarnessError
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 MODULE = "nudge_compare.ko"
+METHOD = "tests/bench/method.h"  # which both sides keep to
 FOLDERS, DEVICES = ("dev", "sys", "proc"), {"dev/console": (5, 1)}
 # Words of the make that called us, which Linux's make would take for its own.
 NOT_HANDED_ON = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "O")
@@ -61,6 +62,7 @@ def _module(linux, folder):
     place = os.path.join(folder, "module")
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(os.path.join(HERE, "module"), place)
+    shutil.copy(os.path.join(ROOT, METHOD), place)
     own, common = _headers(linux)
     _run(["make", "-C", own, "-f", os.path.join(common, "Makefile"), "M=" + place,
           "CC=" + _compiler_of(linux), "CROSS_COMPILE=", "CONFIG_DEBUG_INFO_BTF_MODULES=",

@@ -21,10 +21,18 @@ RECORDED_IN = {"call.single.wait.idle": NO_TICK_STOP}
 ONE_SLOT = {"call.single.wait.busy": "scheme.mailbox.wait.busy",
             "call.many.wait.busy": "scheme.mailbox.many.wait.busy",
             "call.contend": "scheme.mailbox.contend"}
+# Rows of Linux alone, whose loop does what Nudge's does, no more. The recorded figures were taken
+# with functions that count (bursts), a draw and an offer of the CPU beside each call (contend), and
+# a waker that blocks (wake.oneway).
+ALIKE = {"call.burst64.done.busy": "call.burst64.done.alike",
+         "call.burst64.drain.busy": "call.burst64.drain.alike",
+         "call.contend": "call.contend.alike",
+         "wake.oneway": "wake.oneway.alike"}
+_ALIKE_TO = {alike: name for name, alike in ALIKE.items()}
 # What also runs on threads of the host: one CPU asks, the other answers, once for each sample.
 ON_THREADS = ("call.single.wait.busy", "call.single.wait.idle", "call.async.oneway.busy",
-              "call.many.wait.busy", "wake.oneway", "wake.pingpong", "tlb.protect.1p",
-              "tlb.unmap.1p")
+              "call.many.wait.busy", "wake.oneway", "wake.oneway.alike", "wake.pingpong",
+              "tlb.protect.1p", "tlb.unmap.1p")
 HEADS = ["metric", "CPUs", "counted in", "Linux is", "Linux %s", "one lock, one slot", "Nudge",
          "Linux/Nudge", "recorded", "off", "verdict"]
 INSTRUCTIONS, HOST_TICKS, BYTES = "instructions", "host ticks", "bytes"
@@ -45,7 +53,14 @@ def subjects(data, short_counts=None):
         best = RECORDED_IN.get(name, PLAIN)
         found += [Subject(name, cpus, setting, row.get("linux") if setting == best else None)
                   for setting in (SETTINGS if name in IDLE else (PLAIN,))]
+        if name in ALIKE:
+            found.append(Subject(ALIKE[name], cpus, PLAIN, None))
     return found
+
+
+def nudge_name(name):
+    """Which of Nudge's benchmarks stands beside Linux's."""
+    return _ALIKE_TO.get(name, name)
 
 
 def on_threads(wanted):
@@ -64,7 +79,7 @@ def boots_of(wanted):
 
 def nudge_rows(data, wanted, short_counts=None):
     """What Nudge is to measure for them, in the form of the data file."""
-    pairs = [(subject.name, subject.cpus) for subject in wanted]
+    pairs = [(nudge_name(subject.name), subject.cpus) for subject in wanted]
     pairs += [(ONE_SLOT[name], cpus) for name, cpus in pairs if name in ONE_SLOT]
     pairs += [(row["name"], row["cpus"]) for row in data["rows"] if row["name"] == "boot.online"
               and not (short_counts and row["cpus"] not in short_counts)]
@@ -73,7 +88,7 @@ def nudge_rows(data, wanted, short_counts=None):
 
 def nudge_names(wanted):
     """The benchmarks of Nudge for these subjects."""
-    names = [subject.name for subject in wanted]
+    names = [nudge_name(subject.name) for subject in wanted]
     return list(dict.fromkeys(names + [ONE_SLOT[name] for name in names if name in ONE_SLOT]))
 
 

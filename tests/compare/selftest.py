@@ -22,7 +22,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from bench import figures, table  # noqa: E402  (the path comes first)
+from bench import figures, record, table  # noqa: E402  (the path comes first)
 from compare import apt, build, cpio, linux, packages, rows  # noqa: E402
 from harness import machine  # noqa: E402
 from harness.machine import HarnessError  # noqa: E402
@@ -176,6 +176,19 @@ class Tables(unittest.TestCase):
         names = [s.name for s in rows.subjects(table.goals()) if s.recorded]
         self.assertEqual(len(names), sum("linux" in row for row in table.goals()["rows"]))
 
+    def test_loops_that_do_no_more(self):
+        found = rows.subjects(table.goals())
+        modules = os.path.join(HERE, "module")
+        source = "".join(record.read_text(os.path.join(modules, name))
+                         for name in os.listdir(modules) if name.endswith(".c"))
+        for name, alike in rows.ALIKE.items():
+            self.assertEqual([s.cpus for s in found if s.name == alike],
+                             [row["cpus"] for row in table.goals()["rows"] if row["name"] == name])
+            self.assertFalse([s for s in found if s.name == alike and s.recorded])
+            self.assertEqual(rows.nudge_name(alike), name)
+            self.assertIn('{ "%s",' % alike, source)
+        self.assertFalse(set(rows.ALIKE.values()) & set(rows.nudge_names(found)))
+
     def test_on_threads(self):
         found = rows.on_threads(rows.subjects(table.goals()))
         self.assertEqual({s.name for s in found}, set(rows.ON_THREADS))
@@ -230,7 +243,7 @@ class Whole(unittest.TestCase):
                      mock.patch.object(build, "ramdisk", lambda _: "initrd"),
                      mock.patch.object(self.script, "sizes", SimpleNamespace(
                          measure=lambda *_: ({"size.text": 9}, {}))),
-                     mock.patch.dict(os.environ, NUDGE_QEMU=os.path.join(self.folder, "qemu"))):
+                     mock.patch.dict(os.environ, QEMU=os.path.join(self.folder, "qemu"))):
             what.start()
             self.addCleanup(what.stop)
         os.mkdir(os.path.join(self.folder, "boot"))

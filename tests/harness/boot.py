@@ -166,6 +166,7 @@ def watched(opts, words, elf):
         stderr.seek(0)
         words_of_qemu = stderr.read().decode("utf-8", "replace")
         notes += ["# qemu: " + line for line in words_of_qemu.splitlines()]
+        notes += machine.old_qemu(qmp.version) if qmp.version else []
     return Outcome(watch.text.decode("utf-8", "replace"), _exit_code(watch, status),
                    watch.ended == OUT_OF_TIME, notes, watch.first_test)
 
@@ -185,6 +186,8 @@ def interactive(opts, words):
     A display that is named but cannot be opened makes QEMU fail at once: then the
     terminal is enough.
     """
+    for line in machine.old_qemu(machine.qemu_version()[0]):
+        print(line)
     for window in filter(None, (_window(), "none")):
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="nudge-") as scratch:

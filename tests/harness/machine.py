@@ -8,19 +8,15 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 
-# Where Debian and Ubuntu, Fedora, Arch and openSUSE keep OVMF: (code, variables).
-OVMF = [
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
-    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
-    ("/usr/share/edk2-ovmf/x64/OVMF_CODE.fd", "/usr/share/edk2-ovmf/x64/OVMF_VARS.fd"),
-    ("/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"),
-]
+# Where OVMF may be, which tools/deps looks at, too: code and variables, one pair a line.
+OVMF = os.path.join(os.path.dirname(os.path.realpath(__file__)), "ovmf.txt")
 # fw_cfg files that the kernel looks for.
 CMDLINE_FILE = "opt/nudge/cmdline"
 MADT_FILE = "opt/nudge/acpi/APIC.bin"
+# Older ones have no x2APIC without KVM.
+OLDEST_QEMU = (9, 0)
 # Most CPUs that 8-bit APIC IDs can name; more need x2APIC.
 XAPIC_CPUS = 255
 
@@ -30,17 +26,41 @@ class HarnessError(Exception):
 
 
 def qemu():
-    """The QEMU to run; NUDGE_QEMU names another one."""
-    name = os.environ.get("NUDGE_QEMU", "qemu-system-x86_64")
+    """The QEMU to run; QEMU in the environment names another one, as for tools/deps."""
+    name = os.environ.get("QEMU") or "qemu-system-x86_64"
     path = shutil.which(name)
     if not path:
         raise HarnessError("%s is not installed (make deps)" % name)
     return path
 
 
+def qemu_version():
+    """QEMU's version as (number, all that it says)."""
+    path = qemu()
+    said = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True, check=False).stdout
+    match = re.search(r"version (\d+(?:\.\d+)+)(.*)", said)
+    if not match:
+        raise HarnessError("%s --version says no version: %s" % (path, said.strip()[:80]))
+    return match.group(1), match.group(1) + match.group(2).rstrip()
+
+
+def is_too_old(number):
+    """Whether a version, as text, is one whose CPUs have no x2APIC without KVM."""
+    return tuple(int(part) for part in number.split(".")[:2]) < OLDEST_QEMU
+
+
+def old_qemu(number):
+    """What is to be said about a QEMU of that version: a line, or none."""
+    return ["# run: QEMU %s is older than %d.%d: without KVM its CPUs have no x2APIC, and tests fail"
+            " (make deps)" % ((number,) + OLDEST_QEMU)] if is_too_old(number) else []
+
+
 def ovmf():
     """The first (code, variables) pair of UEFI firmware on this host, or None."""
-    return next((pair for pair in OVMF if all(map(os.path.exists, pair))), None)
+    with open(OVMF, encoding="ascii") as file:
+        pairs = [line.split() for line in file if not line.startswith("#")]
+    return next((pair for pair in pairs if all(map(os.path.exists, pair))), None)
 
 
 def is_elf(path):

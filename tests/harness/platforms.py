@@ -3,8 +3,9 @@
 A row is a name, the expected exit status, the host threads it keeps busy, its time
 limit in seconds, and what it runs: arguments of tests/run, or `$` and a shell command.
 Before those may stand what the log must say (says='regex'), tools without which the row
-is skipped (needs=tool), and how many CPUs must come online where that is not simply
-what --smp says (online=N; online=any where the log cannot tell).
+is skipped (needs=tool), how many CPUs must come online where that is not simply what
+--smp says (online=N; online=any where the log cannot tell), and from which line on the
+log of a row that passed is shown, too (show='regex').
 """
 
 import itertools
@@ -18,15 +19,15 @@ from harness.machine import XAPIC_CPUS, HarnessError, cpu_count
 # Sections of the table in the order of their size: each also stands for those before it.
 SECTIONS = ("short", "test", "check")
 
-Row = namedtuple("Row", "section name status threads seconds says needs online command arguments")
+Row = namedtuple("Row", "section name status threads seconds says needs online show command arguments")
 
 LINE = re.compile(r"(\S+)\s+(\d)\s+(\d+)\s+(\d+)\s+(.*)")
-MARK = re.compile(r"(says|needs|online)=('[^']*'|\S+)\s*")
+MARK = re.compile(r"(says|needs|online|show)=('[^']*'|\S+)\s*")
 
 
 def _marks(rest):
     """Split leading marks off what a row runs."""
-    marks = {"says": [], "needs": [], "online": []}
+    marks = {"says": [], "needs": [], "online": [], "show": []}
     match = MARK.match(rest)
     while match:
         marks[match.group(1)].append(match.group(2).strip("'"))
@@ -67,7 +68,7 @@ def _row(section, line):
     arguments = [] if command else _with_defaults(shlex.split(rest), seconds)
     return Row(section, name, int(status), int(threads), int(seconds),
                tuple(marks["says"]), tuple(marks["needs"]),
-               _online(marks["online"], arguments), command, tuple(arguments))
+               _online(marks["online"], arguments), (marks["show"] or [None])[-1], command, tuple(arguments))
 
 
 def _expanded(line, variables):

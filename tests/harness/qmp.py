@@ -21,6 +21,7 @@ class Qmp:
         self.next_id = 0
         self.events = []
         self.closed = False
+        self.version = None  # as text; QEMU greets with it
         self._send("qmp_capabilities", {})
 
     def close(self):
@@ -45,6 +46,8 @@ class Qmp:
         self.closed = self.closed or not data
         *lines, self.buffer = (self.buffer + data).split(b"\n")
         messages = [json.loads(line) for line in lines if line.strip()]
+        for greeting in (message["QMP"] for message in messages if "QMP" in message):
+            self.version = "%(major)d.%(minor)d.%(micro)d" % greeting["version"]["qemu"]
         self.events += [message for message in messages if "event" in message]
         return {message["id"]: message for message in messages if "id" in message}
 

@@ -5,10 +5,6 @@ Logs are judged as text; whole runs are made with a shell script in QEMU's place
 that every exit status is seen to come out of tests/run without booting anything.
 """
 
-import contextlib
-import importlib.machinery
-import importlib.util
-import io
 import os
 import shutil
 import struct
@@ -16,14 +12,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
-from types import SimpleNamespace
 
 sys.dont_write_bytecode = True
 TESTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, TESTS)
 
-from harness import bochs, judge, machine, madt  # noqa: E402  (the path comes first)
-from harness import platforms, symbols  # noqa: E402
+from harness import bochs, judge, machine, madt, symbols  # noqa: E402  (the path comes first)
+from harness.selftest_matrix import Matrix, load_script  # noqa: E402,F401  (Matrix is run)
 
 GOOD = ("SeaBIOS (version x)\r\nBooting\x1b[2J\x1b[1;1HNudge 0.1\r\n1..9 is not a plan yet\n"
         "TAP version 13\r\n1..3\r\nok 1 - smp.online\r\n# note\r\n"
@@ -33,14 +28,6 @@ FAILED = GOOD.replace("ok 3", "not ok 3").replace("verdict pass", "verdict fail"
 PANIC = GOOD.split("ok 3")[0] + "Bail out! panic: csd freed\n# verdict panic\n"
 # A QEMU that runs on and has hung up its monitor, so that nobody waits for its answers.
 SLEEP = "exec %s -c 'import os, time; os.closerange(3, 64); time.sleep(60)'" % sys.executable
-
-
-def load_script(name):
-    """tests/run and tests/matrix are programs without .py; load one as a module."""
-    loader = importlib.machinery.SourceFileLoader(name, os.path.join(TESTS, name))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
-    loader.exec_module(module)
-    return module
 
 
 def code(text, exit_code=None, timed_out=False, tap=False):
@@ -136,7 +123,7 @@ class WholeRuns(unittest.TestCase):
         fake = self.file("qemu", "#!/bin/sh\n" + script)
         os.chmod(fake, 0o755)
         done = subprocess.run([os.path.join(TESTS, "run"), *arguments],
-                              env=dict(os.environ, NUDGE_QEMU=fake), stdin=subprocess.DEVNULL,
+                              env=dict(os.environ, QEMU=fake), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
                               universal_newlines=True, check=False)
         return done.returncode, done.stdout
@@ -153,6 +140,15 @@ class WholeRuns(unittest.TestCase):
                                            "--", "run=test")
             self.assertEqual(status, wanted, output)
             self.assertEqual("# again: tests/run --image" in output, wanted != 0)
+
+    def test_an_old_qemu_is_named(self):
+        greeting = '{"QMP": {"version": {"qemu": {"micro": 1, "minor": %d, "major": %d}}}}'
+        for major, minor, old in ((7, 2, True), (8, 9, True), (9, 0, False), (10, 0, False)):
+            script = 'for a; do case $a in socket,id=qmp,fd=*) fd=${a##*=} ;; esac; done\n' \
+                     "echo '%s' >&$fd\n" % (greeting % (minor, major))
+            status, output = self.run_with(script + self.says(GOOD, 33), "--image", self.elf)
+            self.assertEqual(status, 0, output)
+            self.assertEqual("QEMU %d.%d.1 is older than 9.0" % (major, minor) in output, old, output)
 
     def test_out_of_time_kills(self):
         status, output = self.run_with("echo alive; " + SLEEP, "--image", self.elf,
@@ -305,75 +301,6 @@ class Tables(unittest.TestCase):
             self.assertTrue({"zero-%d" % kind, "past-%d" % kind} <= names)
             self.assertIn(bytes([kind, 2]), madt.tables()["short"])
 
-
-class Matrix(unittest.TestCase):
-    """The platform table is sound, and the matrix counts rightly."""
-
-    def setUp(self):
-        self.matrix = load_script("matrix")
-        with open(os.path.join(TESTS, "platforms.txt"), encoding="utf-8") as table:
-            self.rows = platforms.parse(table.read())
-
-    def test_rows(self):
-        made = madt.tables()
-        for row in self.rows:
-            for word in row.arguments:
-                if word.startswith("{build}/madt/"):
-                    self.assertIn(os.path.basename(word)[:-4], made, row.name)
-                self.assertNotIn("$", word, row.name)
-
-    def test_rows_are_what_tests_run_accepts(self):
-        run = load_script("run")
-        for row in self.rows:
-            if not row.command:
-                run.parser().parse_intermixed_args(run.joined(row.arguments))
-
-    def test_expansion_and_marks(self):
-        row, other = platforms.parse("[test]\neach n=1|2\na.$n 3 1 9 says='b c' needs=d --smp $n\n")
-        self.assertEqual((row.name, row.says, row.needs), ("a.1", ("b c",), ("d",)))
-        self.assertEqual(other.arguments, ("--timeout", "9", "--image", "{build}/nudge.elf",
-                                           "--smp", "2", "--", "run=test"))
-        for bad in ("a b c", "a 0 1 9 x\na 0 1 9 x"):
-            with self.assertRaises(machine.HarnessError):
-                platforms.parse(bad)
-
-    def test_cpus_online(self):
-        for rest, wanted in (("--smp 6,sockets=2,cores=3", 6), ("-- test=a", 4),
-                             ("--smp 300 -- apic=xapic", 255), ("online=1 --smp 4", 1),
-                             ("online=any --smp 4", None), ("--no-serial", None), ("$ true", None)):
-            row, = platforms.parse("a 0 1 9 " + rest)
-            self.assertEqual(row.online, wanted, rest)
-        row, = platforms.parse("a 0 1 9 --smp 4")
-        first, last = "cpus  ###... 3/4   1 failed  1 ms", "cpus  ###### 4/4   0 failed  2 ms"
-        for log, wanted in ((first + "\n" + last, True), (first, False), ("", False)):
-            self.assertEqual(self.matrix.problem_of(row, 0, log) is None, wanted, log)
-
-    def outcome(self, *lines):
-        """Run rows of shell commands; (status, last line)."""
-        folder = tempfile.mkdtemp(prefix="nudge-selftest-")
-        self.addCleanup(shutil.rmtree, folder)
-        self.matrix.BUILD, self.matrix.LOGS = folder, os.path.join(folder, "logs")
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output):
-            status = self.matrix.run_matrix(platforms.parse("\n".join(lines)), 2)
-        return status, output.getvalue().splitlines()[-1]
-
-    def test_counts(self):
-        self.assertEqual(self.outcome("a 0 1 9 $ true", "b 3 1 9 $ exit 3", "c 0 2 9 $ true"),
-                         (0, "3 passed, 0 failed"))
-        self.assertEqual(self.outcome("a 0 1 9 $ true", "b 0 1 9 $ false",
-                                      "c 0 1 9 needs=no-such-tool $ true"),
-                         (1, "1 passed, 1 failed, 1 skipped"))
-        self.assertEqual(self.outcome("a 0 1 9 says='yes' $ echo no"), (1, "0 passed, 1 failed"))
-        self.assertEqual(self.outcome("a 0 1 1 $ sleep 30"), (1, "0 passed, 1 failed"))
-        self.assertEqual(self.outcome("a 0 1 9 needs=no-such-tool $ true"),
-                         (1, "0 passed, 0 failed, 1 skipped"))
-
-    def test_kvm_and_ovmf_are_needs(self):
-        row = SimpleNamespace(needs=(), arguments=("--accel", "kvm"))
-        missing = self.matrix.Missing()
-        missing.known["kvm"] = "none"
-        self.assertEqual(missing.reason(row), "none")
 
 
 if __name__ == "__main__":

@@ -9,15 +9,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <tests/bench/method.h>
 
-#define PAGE              4096u
-#define MANY_PAGES        33
-#define WARM_UPS          100
-#define SAMPLES           2000
-#define SAMPLES_MANY_CPUS 300
-#define MANY_CPUS         32
-#define GAP               2000
-#define MOST_CPUS         1024
+#define PAGE       4096u
+#define MANY_PAGES 33
+#define MOST_CPUS  1024
 
 static uint64_t samples[SAMPLES];
 static pthread_t spinners[MOST_CPUS];
@@ -116,7 +112,7 @@ static void gap(void)
 {
 	uint64_t start = cycles_ordered();
 
-	while (cycles_ordered() - start < GAP)
+	while (cycles_ordered() - start < GAP_SPINNING)
 		relax();
 }
 
@@ -180,10 +176,8 @@ static void print(const char *name, struct summary s)
 	char apic[16];
 
 	snprintf(apic, sizeof(apic), "%s", module_parameter("apic"));
-	say("# bench {\"name\":\"%s\",\"unit\":\"tsc\",\"cpus\":%u,\"n\":%d,\"min\":%lu,\"p50\":%lu,"
-	    "\"p90\":%lu,\"p99\":%lu,\"max\":%lu,\"apic\":\"%s\",\"tsc_hz\":%s}\n",
-	    name, online_cpus(), sample_count(), s.min, s.p50, s.p90, s.p99, s.max, apic,
-	    module_parameter("tsc_hz"));
+	say(BENCH_LINE("lu", "s"), name, online_cpus(), sample_count(), s.min, s.p50, s.p90, s.p99,
+	    s.max, apic, module_parameter("tsc_hz"));
 }
 
 void tlb_benches(bool (*wanted)(const char *name))

@@ -4,6 +4,7 @@
  * must be CPU 0; nothing is printed while one runs.
  */
 #include "bench.h"
+#include "method.h"
 #include <asm/apicdef.h>
 #include <asm/hypervisor.h>
 #include <asm/msr.h>
@@ -14,13 +15,6 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/utsname.h>
-
-#define WARM_UPS          100
-#define SAMPLES           2000
-#define SAMPLES_MANY_CPUS 300
-#define MANY_CPUS         32
-#define GAP_SPINNING      2000
-#define GAP_HALTED        6000
 
 static char *rows = "";
 module_param(rows, charp, 0444);
@@ -94,10 +88,9 @@ static u64 percentile(int count, int percent)
 static void print_result(const struct bench *bench, int count)
 {
 	sort(samples, count, sizeof(samples[0]), by_size, NULL);
-	pr_info("# bench {\"name\":\"%s\",\"unit\":\"tsc\",\"cpus\":%u,\"n\":%d,\"min\":%llu,"
-		"\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"max\":%llu,\"apic\":\"%s\",\"tsc_hz\":%lu}\n",
-		bench->name, num_online_cpus(), count, samples[0], percentile(count, 50),
-		percentile(count, 90), percentile(count, 99), samples[count - 1], apic, tsc_hz);
+	pr_info(BENCH_LINE("llu", "lu"), bench->name, num_online_cpus(), count, samples[0],
+		percentile(count, 50), percentile(count, 90), percentile(count, 99),
+		samples[count - 1], apic, tsc_hz);
 }
 
 static int run_one(const struct bench *bench)

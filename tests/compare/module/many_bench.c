@@ -57,7 +57,10 @@ static u32 random_next(u32 *state)
 	return *state;
 }
 
-/* As kernel code that goes on for long does, it offers its CPU to others after each call. */
+/*
+ * As the recorded figure was taken. As kernel code that goes on for long does, it offers its CPU
+ * to others after each call.
+ */
 static void call_others(unsigned int self)
 {
 	u32 state = self + 1, to;
@@ -71,12 +74,37 @@ static void call_others(unsigned int self)
 	}
 }
 
+/* lib/random.h's. */
+static u64 random_below(u64 *state, u64 bound)
+{
+	u64 z = *state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return mul_u64_u64_shr(z ^ z >> 31, bound, 64);
+}
+
+/* The loop of tests/bench/contend.h, and no more. */
+static void call_others_alike(unsigned int self)
+{
+	unsigned int others = num_online_cpus() - 1;
+	u64 state = self + 1;
+
+	for (unsigned int i = 0; i < CONTEND_CALLS; i++) {
+		unsigned int to = random_below(&state, others);
+
+		smp_call_function_single(to + (to >= self), nothing, NULL, 1);
+	}
+}
+
+static void (*share)(unsigned int self);
+
 static int caller(void *unused)
 {
 	set_current_state(TASK_INTERRUPTIBLE);
 	schedule();
 	__set_current_state(TASK_RUNNING);
-	call_others(raw_smp_processor_id());
+	share(raw_smp_processor_id());
 	atomic_dec(&running);
 	while (!kthread_should_stop())
 		schedule_timeout_interruptible(1);
@@ -110,11 +138,12 @@ static void start_callers(void)
 }
 
 /* Ticks for each call, all CPUs at once; one sample is the whole of it. */
-static u64 contend(void)
+static u64 all_at_once(void (*what)(unsigned int self))
 {
 	unsigned int cpu, online = num_online_cpus();
 	u64 start, ticks;
 
+	share = what;
 	start_callers();
 	schedule_timeout_uninterruptible(2);
 	atomic_set(&running, online - 1);
@@ -123,7 +152,7 @@ static u64 contend(void)
 		if (cpu)
 			wake_up_process(callers[cpu]);
 	}
-	call_others(0);
+	share(0);
 	while (atomic_read(&running))
 		cpu_relax();
 	ticks = cycles_ordered() - start;
@@ -131,10 +160,21 @@ static u64 contend(void)
 	return div_u64(ticks, online * CONTEND_CALLS);
 }
 
+static u64 contend(void)
+{
+	return all_at_once(call_others);
+}
+
+static u64 contend_alike(void)
+{
+	return all_at_once(call_others_alike);
+}
+
 const struct bench many_benches[] = {
 	{ "call.many.wait.busy", RECEIVERS_SPIN, .sample = many_waited },
 	{ "call.many.nowait.send.busy", RECEIVERS_SPIN, .sample = many_unwaited },
 	{ "call.each.wait.busy", RECEIVERS_SPIN, .sample = each_waited },
 	{ "call.contend", RECEIVER_HALTED, CONTEND_SAMPLES, .sample = contend },
+	{ "call.contend.alike", RECEIVER_HALTED, CONTEND_SAMPLES, .sample = contend_alike },
 	{},
 };

@@ -51,6 +51,7 @@ static u64 wake(void)
 	return start;
 }
 
+/* As in tests/bench/wake_bench.c: the waker looks for the stamp. */
 static u64 wake_spinning(void)
 {
 	u64 start = wake(), value;
@@ -71,6 +72,7 @@ static void block(void)
 	__set_current_state(TASK_RUNNING);
 }
 
+/* As the recorded figure was taken: the waker blocks, and its way to being idle is in the count. */
 static u64 wake_oneway(void)
 {
 	u64 start = wake();
@@ -90,7 +92,7 @@ static u64 wake_pingpong(void)
 const struct bench wake_benches[] = {
 	{ "wake.oneway", RECEIVER_HALTED, .sample = wake_oneway, .begin = start_sleeper,
 	  .end = stop_sleeper },
-	{ "wake.oneway.spin", RECEIVER_HALTED, .sample = wake_spinning, .begin = start_sleeper,
+	{ "wake.oneway.alike", RECEIVER_HALTED, .sample = wake_spinning, .begin = start_sleeper,
 	  .end = stop_sleeper },
 	{ "wake.pingpong", RECEIVER_HALTED, .sample = wake_pingpong, .begin = start_sleeper,
 	  .end = stop_sleeper },

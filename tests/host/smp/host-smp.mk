@@ -22,7 +22,7 @@ HOST_SMP_asan = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_SMP_tsan = -O1 -fsanitize=thread
 
 define host_smp_build
-$(O)/host-smp/$(1)/%.o: %.c Makefile tests/host/smp/host-smp.mk
+$(O)/host-smp/$(1)/%.o: %.c Makefile tests/host/smp/host-smp.mk $(O)/compiler
 	@mkdir -p $$(@D)
 	@echo "  HOSTCC $$< ($(1))"
 	@$$(CC) $$(HOST_SMP_CFLAGS) $$(HOST_SMP_$(1)) -MMD -MP -c $$< -o $$@

@@ -23,6 +23,9 @@ void arch_reset(void);
 const char *arch_apic_mode(void);
 const char *arch_firmware(void);
 
+/* Why the APICs are not in the mode that apic= asks for; NULL: they are. Any context. */
+const char *arch_apic_mode_refused(void);
+
 /* TSC ticks since the kernel's first C. Boot CPU. */
 uint64_t arch_ticks_since_entry(void); /* how it was booted: "multiboot2 (GRUB 2.06)" */
 

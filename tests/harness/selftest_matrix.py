@@ -1,0 +1,137 @@
+"""Tests of tests/matrix, its table and what else counts rows; selftest.py runs them."""
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from types import SimpleNamespace
+
+from harness import machine, madt, platforms
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+TESTS = os.path.dirname(HERE)
+
+
+def load_script(name):
+    """tests/run and tests/matrix are programs without .py; load one as a module."""
+    loader = importlib.machinery.SourceFileLoader(name, os.path.join(TESTS, name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+class Matrix(unittest.TestCase):
+    """The platform table is sound, and the matrix counts rightly."""
+
+    def setUp(self):
+        self.matrix = load_script("matrix")
+        with open(os.path.join(TESTS, "platforms.txt"), encoding="utf-8") as table:
+            self.rows = platforms.parse(table.read())
+
+    def test_rows(self):
+        made = madt.tables()
+        for row in self.rows:
+            for word in row.arguments:
+                if word.startswith("{build}/madt/"):
+                    self.assertIn(os.path.basename(word)[:-4], made, row.name)
+                self.assertNotIn("$", word, row.name)
+
+    def test_rows_are_what_tests_run_accepts(self):
+        run = load_script("run")
+        for row in self.rows:
+            if not row.command:
+                run.parser().parse_intermixed_args(run.joined(row.arguments))
+
+    def test_expansion_and_marks(self):
+        row, other = platforms.parse("[test]\neach n=1|2\na.$n 3 1 9 says='b c' needs=d --smp $n\n")
+        self.assertEqual((row.name, row.says, row.needs), ("a.1", ("b c",), ("d",)))
+        self.assertEqual(other.arguments, ("--timeout", "9", "--image", "{build}/nudge.elf",
+                                           "--smp", "2", "--", "run=test"))
+        for bad in ("a b c", "a 0 1 9 x\na 0 1 9 x"):
+            with self.assertRaises(machine.HarnessError):
+                platforms.parse(bad)
+
+    def test_cpus_online(self):
+        for rest, wanted in (("--smp 6,sockets=2,cores=3", 6), ("-- test=a", 4),
+                             ("--smp 300 -- apic=xapic", 255), ("online=1 --smp 4", 1),
+                             ("online=any --smp 4", None), ("--no-serial", None), ("$ true", None)):
+            row, = platforms.parse("a 0 1 9 " + rest)
+            self.assertEqual(row.online, wanted, rest)
+        row, = platforms.parse("a 0 1 9 --smp 4")
+        first, last = "cpus  ###... 3/4   1 failed  1 ms", "cpus  ###### 4/4   0 failed  2 ms"
+        for log, wanted in ((first + "\n" + last, True), (first, False), ("", False)):
+            self.assertEqual(self.matrix.problem_of(row, 0, log) is None, wanted, log)
+
+    def printed(self, *lines):
+        """Run rows of shell commands; (status, lines)."""
+        folder = tempfile.mkdtemp(prefix="nudge-selftest-")
+        self.addCleanup(shutil.rmtree, folder)
+        self.matrix.BUILD, self.matrix.LOGS = folder, os.path.join(folder, "logs")
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            status = self.matrix.run_matrix(platforms.parse("\n".join(lines)), 2)
+        return status, output.getvalue().splitlines()
+
+    def outcome(self, *lines):
+        """The same with the last line alone."""
+        status, said = self.printed(*lines)
+        return status, said[-1]
+
+    def test_counts(self):
+        self.assertEqual(self.outcome("a 0 1 9 $ true", "b 3 1 9 $ exit 3", "c 0 2 9 $ true"),
+                         (0, "3 passed, 0 failed"))
+        self.assertEqual(self.outcome("a 0 1 9 $ true", "b 0 1 9 $ false",
+                                      "c 0 1 9 needs=no-such-tool $ true"),
+                         (1, "1 passed, 1 failed, 1 skipped"))
+        self.assertEqual(self.outcome("a 0 1 9 says='yes' $ echo no"), (1, "0 passed, 1 failed"))
+        self.assertEqual(self.outcome("a 0 1 1 $ sleep 30"), (1, "0 passed, 1 failed"))
+        self.assertEqual(self.outcome("a 0 1 9 needs=no-such-tool $ true"),
+                         (1, "0 passed, 0 failed, 1 skipped"))
+
+    def test_kvm_and_ovmf_are_needs(self):
+        row = SimpleNamespace(needs=(), arguments=("--accel", "kvm"))
+        missing = self.matrix.Missing()
+        missing.known["kvm"] = "none"
+        self.assertEqual(missing.reason(row), "none")
+
+    def test_what_a_passed_row_shows(self):
+        row = "a 0 1 9 show='^since' $ echo before since; echo since then; echo more"
+        self.assertEqual([line.split("| ")[1] for line in self.printed(row)[1] if "| " in line],
+                         ["since then", "more"])
+        for row in ("a 0 1 9 show='^never' $ echo more", "a 0 1 9 $ echo more"):
+            self.assertFalse([line for line in self.printed(row)[1] if "more" in line])
+        said = self.printed("a 0 1 9 show=1 $ seq 99")[1]
+        self.assertEqual(len(said), 1 + self.matrix.SHOWN_LINES + 2)
+        self.assertIn("logs/a.log has the rest", said[-2])
+
+    def test_rows_with_totals_of_their_own(self):
+        table = "$ echo '5 passed, %d failed'; exit %d"
+        self.assertEqual(self.outcome("a 0 1 9 $ true", "b 0 1 9 " + table % (0, 0)),
+                         (0, "6 passed, 0 failed"))
+        self.assertEqual(self.outcome("b 0 1 9 " + table % (2, 1)), (1, "5 passed, 2 failed"))
+        self.assertEqual(self.outcome("b 0 1 9 " + table % (0, 1)), (1, "5 passed, 1 failed"))
+
+    def test_host_tests_that_are_not_there(self):
+        """A folder without programs fails; one of a test that is gone is not run."""
+        folder = tempfile.mkdtemp(prefix="nudge-selftest-")
+        self.addCleanup(shutil.rmtree, folder)
+        sources = [name[:-2] for name in os.listdir(os.path.join(TESTS, "host"))
+                   if name.startswith(("test_", "fuzz_"))]
+
+        def run(script, names):
+            for name in names:
+                with open(os.path.join(folder, name), "w", encoding="ascii") as program:
+                    program.write("#!/bin/sh\n" + script)
+                os.chmod(os.path.join(folder, name), 0o755)
+            return subprocess.run([os.path.join(TESTS, "host", "run"), folder], check=False,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+        self.assertEqual(run("", []), 1)
+        self.assertEqual(run("echo ok 1\n", sources), 0)
+        self.assertEqual(run("exit 1\n", ["test_of_what_is_gone"]), 0)
+        self.assertEqual(run("true\n", sources[:1]), 1)
+        self.assertEqual(run("echo ok 1; echo not ok 2\n", sources[:1]), 1)
