@@ -1,7 +1,8 @@
 /*
- * The local timer of each CPU, for its three users: a tick that comes again and again
- * and looks for what is stuck; the scheduler's, while threads take turns; and the first
- * of the timers. It is set for whichever is due first.
+ * The local timer of each CPU, for its users: a tick that comes again and again and looks
+ * for what is stuck; the scheduler's, while threads take turns; the first of the timers;
+ * and, once, an interrupt that could not leave its thread. It is set for whichever is due
+ * first.
  */
 #ifndef KERNEL_TIME_TICK_H
 #define KERNEL_TIME_TICK_H
