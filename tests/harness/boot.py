@@ -14,12 +14,14 @@ import tempfile
 import time
 from collections import namedtuple
 
-from harness import machine, symbols
+from harness import judge, machine, symbols
 from harness.qmp import Qmp
 
 Outcome = namedtuple("Outcome", "text exit_code timed_out notes first_test")
 
 VERDICT = re.compile(rb"^# verdict (?:pass|fail|panic)\b", re.MULTILINE)
+# After these words the machine halts, whatever it was to do then.
+LAST_WORDS = judge.EARLY_PANIC.encode()
 # What the machine may still print after its verdict when it is not going to exit.
 AFTER_VERDICT_SECONDS = 0.5
 # QEMU's own end, once asked for; and when its monitor is gone, which mostly means that it is too.
@@ -66,6 +68,10 @@ class Watch:
             self.first_test = time.monotonic() - self.started
         if self.verdict_at is None and VERDICT.search(self.text, max(0, self._line_start(data))):
             self.verdict_at = time.monotonic()
+
+        if LAST_WORDS in self.text:
+            self.stop_at_verdict = True
+            self.verdict_at = self.verdict_at or time.monotonic()
 
     def _line_start(self, data):
         """Where the line begins that the newest data continues: earlier ones were searched."""

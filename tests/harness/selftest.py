@@ -160,6 +160,12 @@ class WholeRuns(unittest.TestCase):
         self.assertEqual(status, 3, output)
         self.assertIn("alive", output)
 
+    def test_panic_before_c_ends_it(self):
+        serial = self.file("serial", "SeaBIOS\nnudge: PANIC: this CPU has none\r\n")
+        status, output = self.run_with("cat %s; %s" % (serial, SLEEP), "--image", self.elf,
+                                       "--timeout", "30", "--", "run=test")
+        self.assertEqual(status, 2, output)
+
     def test_halt_ends_at_the_verdict(self):
         script = self.says(REPORT, 0).replace("exit 0", SLEEP)
         status, output = self.run_with(script, "--image", self.elf, "--timeout", "30", "then=halt")
