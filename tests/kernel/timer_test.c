@@ -102,10 +102,14 @@ TEST(timer, cancelled_wakes_nobody)
 	EXPECT(!this_cpu->timers.heap.first);
 }
 
-static int sleep_then_tell_cpu(void *unused)
+/* Again and again: who is to move it may have no turn for as long as one sleep. */
+static int sleep_until_moved(void *unused)
 {
+	unsigned int from = this_cpu->index;
+
 	(void)unused;
-	sleep_ns(20000000);
+	for (int i = 0; i < 500 && this_cpu->index == from; i++)
+		sleep_ns(20000000);
 	return (int)this_cpu->index;
 }
 
@@ -117,7 +121,7 @@ TEST(timer, sleeper_that_is_moved)
 
 	if (lacks_cpus(2))
 		return;
-	thread = run_on(from, sleep_then_tell_cpu, NULL);
+	thread = run_on(from, sleep_until_moved, NULL);
 	REQUIRE(thread && has_blocked(thread));
 	EXPECT_EQ(thread_pin(thread, to), 0);
 	EXPECT_EQ(join(thread), (int)to);
