@@ -118,6 +118,8 @@ static bool want_x2apic(uint32_t highest_id)
 	bool present = cpuid(1, 0).ecx & CPUID_X2APIC;
 	bool on = rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
 
+	if (on)
+		printk("apic: the firmware left x2APIC on\n");
 	if (wanted_mode == APIC_X2APIC && !present)
 		refused = "this CPU has no x2APIC, xAPIC is used";
 	else if (wanted_mode == APIC_XAPIC && on && x2apic_locked())

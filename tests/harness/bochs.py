@@ -26,10 +26,11 @@ from harness.machine import HarnessError  # noqa: E402
 ROOT = os.path.dirname(TESTS)
 # GRUB's configuration inside the image: the boot words, then a comment that may be overwritten.
 WORDS_LINE = re.compile(rb'^set words=""\n\n#[^\n]*\n', re.MULTILINE)
+# Where Debian keeps the displays, of which only some may be installed; one of them is enough.
+PLUGINS = "/usr/lib/*/bochs/plugins/libbx_%s_gui.so"
+DISPLAYS = {"term": "term", "rfb": 'rfb, options="timeout=0"'}
 # Debian's Bochs has its debugger built in, which waits for this before it starts.
 DEBUGGER = "continue\n"
-# Of its displays that need no window system: one is a package of its own, one waits for nobody.
-TERMINAL, REMOTE = "term", 'rfb, options="timeout=0"'
 # At this rate of its clock (and TSC) the BIOS's delays are short, and the kernel still believes it.
 CONFIG = """\
 display_library: {display}
@@ -49,11 +50,6 @@ panic: action=fatal
 error: action=report
 info: action=ignore
 """
-
-
-def a_display():
-    """A display library that is installed."""
-    return TERMINAL if glob.glob("/usr/lib/*/bochs/plugins/libbx_term_gui.so") else REMOTE
 
 
 def with_words(data, words):
@@ -88,6 +84,12 @@ def start(opts, folder):
     os.close(terminal)
     threading.Thread(target=swallow, args=(screen,), daemon=True).start()
     return process, paths
+
+
+def display():
+    """The first display library that is installed and needs no person."""
+    found = [DISPLAYS[name] for name in DISPLAYS if glob.glob(PLUGINS % name)]
+    return found[0] if found else DISPLAYS["term"]
 
 
 def swallow(screen):
@@ -125,7 +127,7 @@ def options(argv):
     p.add_argument("--smp", default=4, type=int)
     p.add_argument("--memory", default=256, type=int, metavar="MB")
     p.add_argument("--model", default="corei7_haswell_4770", help="a CPU that Bochs knows")
-    p.add_argument("--display", default=a_display(), help="a display library of Bochs")
+    p.add_argument("--display", default=display(), help="a display library of Bochs")
     p.add_argument("--timeout", default=280, type=float, metavar="S")
     p.add_argument("--image", default=os.path.join(ROOT, os.environ.get("O") or "build",
                                                    "nudge.iso"))

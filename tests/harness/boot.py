@@ -14,12 +14,16 @@ import tempfile
 import time
 from collections import namedtuple
 
-from harness import machine, symbols
+from harness import judge, machine, symbols
 from harness.qmp import Qmp
 
 Outcome = namedtuple("Outcome", "text exit_code timed_out notes first_test")
 
 VERDICT = re.compile(rb"^# verdict (?:pass|fail|panic)\b", re.MULTILINE)
+# The kernel asks for a line.
+PROMPT = b"nudge> "
+# After these words the machine halts, whatever it was to do then.
+LAST_WORDS = judge.EARLY_PANIC.encode()
 # What the machine may still print after its verdict when it is not going to exit.
 AFTER_VERDICT_SECONDS = 0.5
 # QEMU's own end, once asked for; and when its monitor is gone, which mostly means that it is too.
@@ -37,13 +41,14 @@ BAD_ENDS = {STOPPED: "stopped by QEMU", OUT_OF_TIME: "out of time",
 class Watch:
     """A running QEMU and what it said so far."""
 
-    def __init__(self, process, qmp, opts, stop_at_verdict):
+    def __init__(self, process, qmp, opts, stop_at_verdict, typed):
         self.process = process
         self.qmp = qmp
         self.echo = not opts.quiet
         self.started = time.monotonic()
         self.deadline = self.started + opts.timeout
         self.stop_at_verdict = stop_at_verdict
+        self.to_type = list(typed)
         self.text = bytearray()
         self.first_test = None
         self.verdict_at = None
@@ -66,6 +71,12 @@ class Watch:
             self.first_test = time.monotonic() - self.started
         if self.verdict_at is None and VERDICT.search(self.text, max(0, self._line_start(data))):
             self.verdict_at = time.monotonic()
+
+        if self.to_type and self.text.endswith(PROMPT):
+            os.write(self.process.stdin.fileno(), self.to_type.pop(0).encode() + b"\n")
+        if LAST_WORDS in self.text:
+            self.stop_at_verdict = True
+            self.verdict_at = self.verdict_at or time.monotonic()
 
     def _line_start(self, data):
         """Where the line begins that the newest data continues: earlier ones were searched."""
@@ -143,19 +154,20 @@ def _exit_code(watch, status):
     return None if watch.ended in (ENOUGH, OUT_OF_TIME) or asked_for else status
 
 
-def watched(opts, words, elf):
-    """Boot one machine without a person and return its Outcome."""
+def watched(opts, words, elf, typed=()):
+    """Boot one machine without a person and return its Outcome; a line is typed at each prompt."""
     stop_at_verdict = "then=exit" not in words
     qmp = Qmp()
     with tempfile.TemporaryDirectory(prefix="nudge-") as scratch, \
             open(os.path.join(scratch, "stderr"), "w+b") as stderr:
         command = machine.watched(opts, words, scratch, qmp.peer.fileno())
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        person = subprocess.PIPE if typed else subprocess.DEVNULL
+        process = subprocess.Popen(command, stdin=person, stdout=subprocess.PIPE,
                                    stderr=stderr, pass_fds=[qmp.peer.fileno()],
                                    start_new_session=True)
         qmp.peer.close()
         try:
-            watch = Watch(process, qmp, opts, stop_at_verdict)
+            watch = Watch(process, qmp, opts, stop_at_verdict, typed)
             watch.wait()
             notes = _post_mortem(watch, opts, elf)
             status = watch.end()

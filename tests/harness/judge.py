@@ -29,6 +29,8 @@ PLAN = re.compile(r"1\.\.(\d+)\b")
 RESULT = re.compile(r"(not )?ok (\d+)(?:\s+-)?\s*(.*)")
 SKIP = re.compile(r"#\s*skip\b", re.IGNORECASE)
 VERDICT = re.compile(r"# verdict (pass|fail|panic)\s*$")
+# What cannot even run C says this, and no more.
+EARLY_PANIC = "nudge: PANIC: "
 
 
 def plain(text):
@@ -58,6 +60,8 @@ class Log:
         verdict = VERDICT.match(line)
         if verdict:
             self.verdicts.add(verdict.group(1))
+        elif line.startswith(EARLY_PANIC):
+            self.verdicts.add("panic")
         elif line.startswith("Bail out!"):
             self.bail = line[len("Bail out!"):].strip()
         elif line.endswith(HEADER):

@@ -156,6 +156,21 @@ class WholeRuns(unittest.TestCase):
         self.assertEqual(status, 3, output)
         self.assertIn("alive", output)
 
+    def test_panic_before_c_ends_it(self):
+        serial = self.file("serial", "SeaBIOS\nnudge: PANIC: this CPU has none\r\n")
+        status, output = self.run_with("cat %s; %s" % (serial, SLEEP), "--image", self.elf,
+                                       "--timeout", "30", "--", "run=test")
+        self.assertEqual(status, 2, output)
+
+    def test_lines_are_typed_at_prompts(self):
+        script = ("printf 'nudge> '; read -r one; printf 'got %s\\nnudge> ' \"$one\"; "
+                  "read -r two; printf 'got %s\\n# verdict pass\\n' \"$two\"; exit 33")
+        status, output = self.run_with(script, "--image", self.elf, "--timeout", "10", "--type",
+                                       "runq", "--type", "quit", "--", "run=monitor")
+        self.assertEqual(status, 0, output)
+        self.assertIn("got runq", output)
+        self.assertIn("got quit", output)
+
     def test_halt_ends_at_the_verdict(self):
         script = self.says(REPORT, 0).replace("exit 0", SLEEP)
         status, output = self.run_with(script, "--image", self.elf, "--timeout", "30", "then=halt")

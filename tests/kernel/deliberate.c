@@ -7,7 +7,13 @@
 #include <arch/irq.h>
 #include <kernel/console/console.h>
 #include <kernel/console/printk.h>
+#include <arch/machine.h>
+#include <arch/time.h>
 #include <kernel/panic.h>
+#include <kernel/smp/call.h>
+#include <kernel/smp/cpu.h>
+#include <lib/errno.h>
+#include <lib/string.h>
 
 TEST(deliberate, failure)
 {
@@ -66,4 +72,26 @@ TEST(deliberate, hang)
 	irq_disable();
 	for (;;)
 		cpu_relax();
+}
+
+static void never_run(void *unused)
+{
+	(void)unused;
+	test_fail(__FILE__, __LINE__, "runs on CPU %u", this_cpu->index);
+}
+
+static bool state_is(unsigned int cpu, const char *state)
+{
+	struct cpu_place place;
+
+	return arch_cpu_place(cpu, &place) && !strcmp(place.state, state);
+}
+
+/* With fault=late:2:N, N being more than the boot CPU waits for. */
+TEST(deliberate, late_cpu_is_parked)
+{
+	REQUIRE(nr_cpus > 2);
+	EXPECT(WAIT_UNTIL(state_is(2, "late, parked")));
+	EXPECT(!cpu_online(2));
+	EXPECT_EQ(smp_call_function_single(2, never_run, NULL, true), -ENXIO);
 }
