@@ -17,9 +17,12 @@
 #define SLOTS        (STALE_SPACES * USER_SLOTS + KERNEL_SLOTS)
 #define OWN_WORDS    500 /* of a page, one for each CPU's writes; CPUs beyond only look */
 
+#define WATCH 100 /* pauses, at most */
+
 static struct stale_slot slots[SLOTS];
 static struct aspace *spaces[STALE_SPACES];
 static uint64_t free_before, late_before;
+static _Atomic uint32_t watched; /* the slot and page where somebody looks, or did last */
 static _Atomic uint64_t looks, writes, changes;
 
 /* Those of one table, one that has a table of its own, and one large page. */
@@ -157,6 +160,11 @@ static void look(struct stale_slot *slot, unsigned int page)
 	atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);
 }
 
+static bool may_write(const struct stale_slot *slot)
+{
+	return !slot->kernel && this_cpu->index < OWN_WORDS;
+}
+
 /* Into a word of this CPU's own, which nobody else changes. */
 static void write(struct stale_slot *slot, unsigned int page, uint64_t value)
 {
@@ -202,11 +210,24 @@ static void change(struct stale_slot *slot, uint64_t *random)
 	atomic_fetch_add_explicit(&changes, 1, memory_order_relaxed);
 }
 
+static struct stale_slot *watched_slot(void)
+{
+	return &slots[atomic_load_explicit(&watched, memory_order_relaxed) >> 16];
+}
+
+static void set_watched(const struct stale_slot *slot, unsigned int page)
+{
+	atomic_store_explicit(&watched, slot->id << 16 | page, memory_order_relaxed);
+}
+
 /* A slot of the space in use, or of the kernel; NULL: none is in use. */
 static struct stale_slot *draw_slot(uint64_t *random)
 {
 	unsigned int index = (unsigned int)random_below(random, USER_SLOTS + KERNEL_SLOTS);
+	struct stale_slot *seen = watched_slot();
 
+	if (seen->space && seen->space == aspace_current() && random_below(random, 2))
+		return seen;
 	if (index >= USER_SLOTS)
 		return &slots[STALE_SPACES * USER_SLOTS + index - USER_SLOTS];
 	for (unsigned int i = 0; i < STALE_SPACES; i++) {
@@ -216,11 +237,56 @@ static struct stale_slot *draw_slot(uint64_t *random)
 	return NULL;
 }
 
+/* Often the one where another CPU looks. */
+static unsigned int draw_page(const struct stale_slot *slot, uint64_t *random)
+{
+	unsigned int page = atomic_load_explicit(&watched, memory_order_relaxed) & 0xffff;
+
+	return random_below(random, 2) ? page % slot->pages :
+					 (unsigned int)random_below(random, slot->pages);
+}
+
 static void go_elsewhere(uint64_t *random)
 {
 	unsigned int index = (unsigned int)random_below(random, STALE_SPACES + 1);
 
 	aspace_use(index < STALE_SPACES ? spaces[index] : NULL);
+}
+
+static bool has_changed(const struct stale_slot *slot, struct stale_version since)
+{
+	return stale_version_of(slot).count - since.count >= 2;
+}
+
+/* At one page without a break, so that what becomes of it is seen at once. Some write to it, too. */
+static void watch(struct stale_slot *slot, unsigned int page, uint64_t *random)
+{
+	bool also_writes = random_below(random, 2) && may_write(slot);
+	struct stale_version before = stale_version_of(slot);
+
+	set_watched(slot, page);
+	for (unsigned int i = 0; i < WATCH && !has_changed(slot, before); i++) {
+		look(slot, page);
+		if (also_writes)
+			write(slot, page, i);
+		cpu_relax();
+	}
+	look(slot, page);
+}
+
+/* Idle on the tables, as a thread that waits lets a CPU be; others may change what it remembers. */
+static void be_away(struct stale_slot *slot, unsigned int page)
+{
+	struct stale_version before = stale_version_of(slot);
+	struct aspace *space = aspace_current();
+
+	set_watched(slot, page);
+	look(slot, page);
+	aspace_use(NULL);
+	for (unsigned int i = 0; i < WATCH && !has_changed(slot, before); i++)
+		cpu_relax();
+	aspace_use(space);
+	look(slot, page);
 }
 
 void stale_step(uint64_t *random)
@@ -234,13 +300,19 @@ void stale_step(uint64_t *random)
 	}
 	/* A slot of a space that this CPU does not use may be changed as well. */
 	if (what < 10) {
-		change(&slots[random_below(random, SLOTS)], random);
+		change(random_below(random, 2) ? watched_slot() :
+						 &slots[random_below(random, SLOTS)],
+		       random);
 		return;
 	}
 	if (!slot)
 		return;
-	page = (unsigned int)random_below(random, slot->pages);
-	if (what < 35 && !slot->kernel && this_cpu->index < OWN_WORDS)
+	page = draw_page(slot, random);
+	if (what < 13 && !slot->kernel)
+		be_away(slot, page);
+	else if (what < 18)
+		watch(slot, page, random);
+	else if (what < 35 && may_write(slot))
 		write(slot, page, random_next(random));
 	else
 		look(slot, page);

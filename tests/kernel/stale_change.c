@@ -4,6 +4,7 @@
  */
 #include "mm.h"
 #include "stale.h"
+#include <arch/cpu.h>
 #include <kernel/mm/batch.h>
 #include <kernel/mm/frames.h>
 #include <kernel/mm/vmap.h>
@@ -11,6 +12,7 @@
 #include <lib/random.h>
 
 #define PAGES_MAX 128
+#define SHARED    50 /* pauses for which a copy lives */
 
 typedef struct stale_version change_function(struct stale_slot *slot, struct stale_version version,
 					     uint64_t *random);
@@ -195,6 +197,11 @@ static void use_copy(const struct stale_slot *slot, struct stale_version version
 		stale_broken(slot, address, version, "a copy cannot be written");
 	aspace_use(slot->space);
 	look_at_copy(slot, version, page);
+	/* Others find their pages shared meanwhile, and write to them. */
+	for (unsigned int i = 0; i < SHARED; i++) {
+		cpu_relax();
+		look_at_copy(slot, version, page);
+	}
 	aspace_use(before);
 }
 
