@@ -5,10 +5,10 @@
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/irq.h>
-#include <kernel/console/console.h>
-#include <kernel/console/printk.h>
 #include <arch/machine.h>
 #include <arch/time.h>
+#include <kernel/console/console.h>
+#include <kernel/console/printk.h>
 #include <kernel/panic.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
