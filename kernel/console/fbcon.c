@@ -1,6 +1,6 @@
 /*
  * The framebuffer console: text to cells, and which cells to draw. Scrolling turns a ring of rows,
- * so that it costs the clearing of one row; the price is paid once at the end of a write, in cells
+ * so that it costs the clearing of rows; the price is paid once at the end of a write, in cells
  * that really look different.
  */
 #include <kernel/console/fbcon.h>
@@ -8,6 +8,7 @@
 #include <lib/string.h>
 
 #define TAB_WIDTH   8
+#define JUMPS       8 /* scrolls that change the whole screen */
 #define NEVER_SHOWN UINT64_MAX /* equals no cell: there is no glyph 0xffff */
 
 /* The cells of a row of the screen as they are wanted. */
@@ -55,21 +56,28 @@ static void erase(struct fbcon *con, uint32_t first, uint32_t end)
 	mark_dirty(con, first / cols, (end + cols - 1) / cols);
 }
 
-/* The row that comes in is black, whatever background is set: a coloured cell must not smear. */
+/*
+ * By several rows at once, which costs the same as one: nearly all cells look different. A row
+ * that comes in is black, whatever background is set: a coloured cell must not smear.
+ */
 static void scroll(struct fbcon *con)
 {
-	fill(row_of(con, 0), con->draw.cols, blank_cell(con, 0));
-	con->top = (con->top + 1) % con->draw.rows;
+	uint32_t rows = con->draw.rows / JUMPS ? con->draw.rows / JUMPS : 1;
+
+	for (uint32_t i = 0; i < rows; i++) {
+		fill(row_of(con, 0), con->draw.cols, blank_cell(con, 0));
+		con->top = (con->top + 1) % con->draw.rows;
+	}
+	con->row -= rows;
 	mark_dirty(con, 0, con->draw.rows);
 }
 
 static void new_line(struct fbcon *con)
 {
 	con->col = 0;
-	if (con->row + 1 < con->draw.rows)
-		con->row++;
-	else
+	if (con->row + 1 == con->draw.rows)
 		scroll(con);
+	con->row++;
 }
 
 static void put(struct fbcon *con, uint32_t code)
