@@ -117,16 +117,16 @@ def is_worse(old, new):
 
 
 def changes(record, rows, booted):
-    """What differs from the record, and what it has that was not found at a count that booted.
+    """What differs from the record, and what it has that was not found where this run looked.
 
-    booted: the CPU counts of this run; 0 stands for the sizes.
+    booted: the pairs of CPU count and APIC mode of this run; 0 CPUs stand for the sizes.
     """
     now = figures_of(rows)
     found = [Change(*key, record.figures.get(key), value,
                     key in record.figures and is_worse(record.figures[key], value))
              for key, value in now.items() if record.figures.get(key) != value]
     return found + [Change(*key, old, None, True) for key, old in record.figures.items()
-                    if key not in now and key[1] in booted]
+                    if key not in now and key[1:] in booted]
 
 
 def line_of(change):

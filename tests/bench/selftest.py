@@ -213,7 +213,7 @@ class Recorded(unittest.TestCase):
             self.assertEqual(record.is_worse(1000, new), worse)
         self.assertTrue(record.is_worse(0, 1))
 
-    def changes(self, *rows, booted=(0, 2)):
+    def changes(self, *rows, booted=((0, "xapic"), (2, "xapic"), (2, "x2apic"))):
         old = record.parse(self.page([self.row()]))
         return [(c.apic, c.new, c.worse) for c in record.changes(old, rows, booted)]
 
@@ -225,7 +225,8 @@ class Recorded(unittest.TestCase):
         self.assertEqual(self.changes(self.row(), self.row(name="new", x2apic=None)),
                          [("xapic", 1000, False)])
         self.assertEqual(self.changes(), [("xapic", None, True), ("x2apic", None, True)])
-        self.assertEqual(self.changes(booted=(0, 8)), [])
+        self.assertEqual(self.changes(booted=((2, "xapic"),)), [("xapic", None, True)])
+        self.assertEqual(self.changes(booted=((0, "xapic"), (8, "xapic"))), [])
 
 
 class Sizes(unittest.TestCase):

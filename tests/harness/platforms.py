@@ -5,7 +5,8 @@ limit in seconds, and what it runs: arguments of tests/run, or `$` and a shell c
 Before those may stand what the log must say (says='regex'), tools without which the row
 is skipped (needs=tool), how many CPUs must come online where that is not simply what
 --smp says (online=N; online=any where the log cannot tell), and from which line on the
-log of a row that passed is shown, too (show='regex').
+log of a row that passed is shown, too (show='regex'). A `let` line gives a name to what
+several rows have in common.
 """
 
 import itertools
@@ -79,22 +80,25 @@ def _expanded(line, variables):
 
 def parse(text):
     """All rows of a table; a line that cannot be read is an error that names it."""
-    rows, section, variables = [], SECTIONS[0], {}
+    rows, section, names, variables = [], SECTIONS[0], {}, {}
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         try:
             if line.startswith("[") and line.strip("[]") in SECTIONS:
                 section = line.strip("[]")
+            elif line.startswith("let "):
+                name, _, value = line[len("let "):].partition("=")
+                names[name] = [value]
             elif line.startswith("each "):
                 pairs = [word.split("=") for word in line.split()[1:]]
                 variables = {name: values.split("|") for name, values in pairs}
             elif line and not line.startswith("#"):
-                rows += [_row(section, one) for one in _expanded(line, variables)]
+                rows += [_row(section, one) for one in _expanded(line, {**names, **variables})]
                 variables = {}
         except ValueError as error:
             raise HarnessError("platform table, line %d: %s" % (number, error)) from error
-    names = [row.name for row in rows]
-    twice = {name for name in names if names.count(name) > 1}
+    known = [row.name for row in rows]
+    twice = {name for name in known if known.count(name) > 1}
     if twice:
         raise HarnessError("platform table: rows of the same name: " + " ".join(sorted(twice)))
     return rows

@@ -12,7 +12,7 @@
 #include <lib/random.h>
 
 #define WORKERS 4 /* at most: they spin, and cores may be few */
-#define STEPS   1000
+#define STEPS   400
 
 static void fail(const char *text)
 {

@@ -111,10 +111,11 @@ static void count_here(void *info)
 }
 
 static atomic_bool each_done;
+static struct cpumask few; /* this CPU, the one that it is moved to, and others */
 
 static void call_each(void)
 {
-	if (on_each_cpu(count_here, NULL, true))
+	if (on_each_cpu_mask(&few, count_here, NULL, true))
 		step.wrong++;
 	atomic_store(&each_done, true);
 }
@@ -128,8 +129,8 @@ static void move_stepper(void)
 	while (!step.wrong && !atomic_load(&each_done)) {
 		unsigned int before = atomic_load(&ran);
 
-		call_all_and_wait();
-		if (atomic_load(&ran) - before != cpumask_weight(&cpu_online_mask))
+		if (on_each_cpu_mask(&few, count_run, NULL, true) ||
+		    atomic_load(&ran) - before != cpumask_weight(&few))
 			step.wrong++;
 	}
 }
@@ -149,7 +150,7 @@ static int step_through_each(void *unused)
 		atomic_store(&each_done, false);
 		step_through(call_each, move_stepper);
 		for_each_cpu(cpu, &cpu_online_mask)
-			EXPECT_EQ(atomic_load(&runs_on[cpu]), calls);
+			EXPECT_EQ(atomic_load(&runs_on[cpu]), cpumask_test(&few, cpu) ? calls : 0);
 	} while (step.steps == step.only && !step.wrong && calls < MOST_STEPS);
 	printk("# moved at %u steps\n", calls);
 	step.only = 0;
@@ -164,6 +165,10 @@ TEST(step, call_to_each_while_the_caller_is_moved)
 		return;
 	for_each_cpu(cpu, &cpu_online_mask)
 		atomic_store(&runs_on[cpu], 0);
+	few = (struct cpumask){ 0 };
+	cpumask_set(&few, this_cpu->index);
+	for (unsigned int i = 1; i <= 4 && other_cpu(i) < MAX_CPUS; i++)
+		cpumask_set(&few, other_cpu(i));
 	join(run_on(this_cpu->index, step_through_each, NULL));
 }
 
