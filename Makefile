@@ -112,12 +112,15 @@ run: need-run
 	@tests/run --interactive --image $(O)/nudge.iso --smp $(SMP) --cpu $(CPU) \
 		--firmware $(FIRMWARE) -- $(CMDLINE)
 
+# Built by all cores, unless whoever calls make said how many.
+jobs = $(if $(findstring j,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),,-j$(shell nproc))
+
 test: need-test
-	@$(MAKE) --no-print-directory all host-tests
+	@$(MAKE) --no-print-directory $(jobs) all host-tests
 	@O=$(O) tests/matrix
 
 check: need-all
-	@$(MAKE) --no-print-directory all host-tests
+	@$(MAKE) --no-print-directory $(jobs) all host-tests
 	@O=$(O) tests/matrix --full
 
 # Plants one small bug after another: each must be noticed by the test that it names.

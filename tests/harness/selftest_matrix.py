@@ -47,6 +47,11 @@ class Matrix(unittest.TestCase):
             if not row.command:
                 run.parser().parse_intermixed_args(run.joined(row.arguments))
 
+    def test_what_rows_have_in_common(self):
+        one, two = platforms.parse("let some=test=a.*,b=c\na 0 1 9 -- $some\neach n=1\nb 0 1 9 -- $some n=$n\n")
+        self.assertIn("test=a.*,b=c", one.arguments)
+        self.assertEqual(two.arguments[-3:], ("test=a.*,b=c", "n=1", "run=test"))
+
     def test_expansion_and_marks(self):
         row, other = platforms.parse("[test]\neach n=1|2\na.$n 3 1 9 says='b c' needs=d --smp $n\n")
         self.assertEqual((row.name, row.says, row.needs), ("a.1", ("b c",), ("d",)))
