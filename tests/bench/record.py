@@ -142,7 +142,6 @@ def line_of(change):
     return "%-7s %s: %s, was %s%s" % (word, where, table.number(new), table.number(old), percent)
 
 
-def content(data, rows, identity):
+def content(data, rows, identity, form=table.markdown):
     """What is written between the markers; identity is (commit, compiler, QEMU)."""
-    return "Commit `%s`, compiler `%s`, QEMU `%s`.\n\n%s\n" % (
-        identity + (table.markdown(data, rows),))
+    return "Commit `%s`, compiler `%s`, QEMU `%s`.\n\n%s\n" % (identity + (form(data, rows),))

@@ -105,14 +105,14 @@ static uint64_t oneway(const struct call_scheme *scheme)
 	{ \
 		return single_waited(&scheme##_scheme); \
 	} \
-	BENCH(scheme##_single, "scheme." #scheme ".wait.busy", 2, RECEIVER_SPINS, \
-	      scheme##_single); \
+	BENCH_FEW(scheme##_single, "scheme." #scheme ".wait.busy", 2, RECEIVER_SPINS, \
+		  scheme##_single); \
 	static uint64_t scheme##_many(void) \
 	{ \
 		return many_waited(&scheme##_scheme); \
 	} \
-	BENCH(scheme##_many, "scheme." #scheme ".many.wait.busy", 2, RECEIVERS_SPIN, \
-	      scheme##_many); \
+	BENCH_FEW(scheme##_many, "scheme." #scheme ".many.wait.busy", 2, RECEIVERS_SPIN, \
+		  scheme##_many); \
 	static uint64_t scheme##_send(void) \
 	{ \
 		return send_cost(&scheme##_scheme); \

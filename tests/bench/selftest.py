@@ -13,6 +13,7 @@ import sys
 import tempfile
 import unittest
 from types import SimpleNamespace
+from unittest import mock
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -169,6 +170,7 @@ class Tables(unittest.TestCase):
         rows = table.goals()["rows"]
         keys = [(row["name"], row["cpus"]) for row in rows]
         self.assertEqual(len(keys), len(set(keys)))
+        self.assertLessEqual(set(table.SELECTION), set(keys))
         for row in rows:
             self.assertTrue(row["what"], row)
             self.assertLessEqual(set(row), {"name", "cpus", "linux", "must", "stretch", "what"})
@@ -317,6 +319,24 @@ class Steps(unittest.TestCase):
                          [steps.LOOP, steps.ENTRY, "drain", steps.FUNCTION, steps.EXIT, steps.EXIT,
                           steps.LOOP])
 
+    def test_thread_behind_an_interrupt(self):
+        stub = self.place("isr", file="arch/isr.S")
+        switch = self.place("schedule", file="kernel/sched/sched.c")
+        target = steps.Target()
+        walk = [("push", stub), ("mov", self.place("drain")), ("cmp", stub), ("mov", switch),
+                ("ret", self.place("woken", file="tests/bench/wake_bench.c")), ("pop", stub)]
+        self.assertEqual([target.step(*now) for now in walk][2:],
+                         [steps.EXIT, steps.SWITCH, steps.FUNCTION, steps.EXIT])
+
+    def test_the_page_has_the_main_rows(self):
+        found = [steps.Instruction(0, 1, "mov", None, "checks")]
+        with mock.patch.object(steps, "take", lambda *_: found):
+            page = steps.markdown("elf")
+        for metric in (steps.MAIN_METRIC,) + steps.OTHER_METRICS:
+            self.assertIn("`%s`" % metric, page)
+        self.assertLessEqual(set(steps.OTHER_METRICS),
+                             {row["name"] for row in table.goals()["rows"]})
+
     def test_sum_holds_everything(self):
         known = {1: self.place("f"), 2: self.place("g", file="lib/x.c")}
         found = steps.attribute([trace.Step(0, 1), trace.Step(0, 2), trace.Step(1, 1)],
@@ -324,6 +344,30 @@ class Steps(unittest.TestCase):
         rows = steps.rows({"xapic": found, "x2apic": found[:1]})
         self.assertEqual(rows[-1][2:], ["3", "1"])
         self.assertIn(["sender", "outer()", "1", "0"], rows)
+
+
+class Tracing(unittest.TestCase):
+    """A trace that did not come about is no fault of the benchmark's."""
+
+    def refused(self, script, why):
+        folder = tempfile.mkdtemp(prefix="nudge-selftest-")
+        self.addCleanup(shutil.rmtree, folder)
+        elf = os.path.join(folder, "nudge.elf")
+        for name, text in (("nudge.elf", "\x7fELF"), ("qemu", "#!/bin/sh\n" + script)):
+            with open(os.path.join(folder, name), "w", encoding="latin-1") as file:
+                file.write(text)
+        os.chmod(os.path.join(folder, "qemu"), 0o755)
+        with mock.patch.dict(os.environ, QEMU=os.path.join(folder, "qemu")), \
+                mock.patch.multiple(trace, disassembly=lambda _: {}, address_of=lambda *_: 0,
+                                    SECONDS=1, GOODBYE_SECONDS=1), \
+                self.assertRaisesRegex(HarnessError, why):
+            trace.take(elf, 2, "xapic", "call.self", 40)
+
+    def test_ends(self):
+        self.refused("echo no such machine >&2; exit 1", "status 1: no such machine")
+        self.refused("kill -ABRT $$", "status -6: it said nothing")
+        self.refused("exec sleep 60", "ended after 1 s")
+        self.refused("exit 33", "debugger does not answer")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ struct visit {
 	uint64_t before, inside, after;
 };
 
-/* The instruction behind STI still runs before the interrupt; the look at the stamp is behind it. */
+/* The instruction behind STI still runs before the interrupt; the first look comes after it. */
 static struct visit visit(void)
 {
 	struct visit visit;

@@ -7,6 +7,12 @@ from collections import namedtuple
 HERE = os.path.dirname(os.path.realpath(__file__))
 NOT_YET = "not measured yet"
 
+# What README.md shows of the table.
+SELECTION = (("call.self", 2), ("call.single.wait.busy", 2), ("call.single.wait.idle", 2),
+             ("call.single.nowait.send.busy", 2), ("call.many.wait.busy", 64),
+             ("call.contend", 64), ("wake.oneway", 2), ("tlb.page.remote", 64),
+             ("tlb.protect.1p", 2))
+
 # nudge: the median in xAPIC mode, by which goals are judged, or bytes; x2apic: the other mode's.
 Row = namedtuple("Row", "name cpus linux nudge x2apic must stretch note")
 
@@ -109,8 +115,22 @@ def text(data, rows):
     return aligned([heads(data)] + [cells(row) for row in rows])
 
 
+def _in_markdown(lines):
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
 def markdown(data, rows):
     """The same in Markdown."""
     lines = [heads(data), [":--"] + ["--:"] * 6 + [":--"]]
-    lines += [["`%s`" % row.name] + cells(row)[1:] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return _in_markdown(lines + [["`%s`" % row.name] + cells(row)[1:] for row in rows])
+
+
+def selection(data, rows):
+    """Some rows in Markdown, each with what it is about: for who sees these figures first."""
+    what = {(row["name"], row["cpus"]): row["what"] for row in data["rows"]}
+    chosen = [row for row in rows if (row.name, row.cpus) in SELECTION]
+    lines = [["", "CPUs", "Linux " + data["identity"]["version"], "Nudge", "Linux/Nudge"],
+             [":--"] + ["--:"] * 4]
+    return _in_markdown(lines + [
+        ["`%s`, %s" % (row.name, what[row.name, row.cpus]), number(row.cpus), number(row.linux),
+         number(row.nudge), ratio(row)] for row in chosen])

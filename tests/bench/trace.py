@@ -15,7 +15,7 @@ import threading
 from collections import Counter, deque, namedtuple
 
 from bench import boots
-from harness import machine
+from harness import judge, machine
 from harness.machine import HarnessError
 from harness.qmp import Qmp
 
@@ -24,6 +24,10 @@ START = "run_benches"
 # Readings of the clock passed over first, so that no sample of a cold start is shown.
 PASSED = 40
 SECONDS = 120
+# What QEMU is given to end by itself once its log has ended.
+GOODBYE_SECONDS = 5
+# Its statuses when the guest ended it: the benchmarks are over.
+GUEST_ENDS = (judge.EXIT_PASS, judge.EXIT_FAIL)
 
 EXECUTED = re.compile(rb"Trace (\d+): \S+ \[[0-9a-f]+/([0-9a-f]+)/")
 # QEMU's word for an instruction whose line came although it was put off.
@@ -161,31 +165,65 @@ def window(steps, code, length, passed=PASSED):
     return None, distances
 
 
+class Run:
+    """QEMU at work, with an end to its patience, and what there is to say when it ends early."""
+
+    def __init__(self, line, fds, stderr):
+        self.stderr, self.out_of_time = stderr, False
+        self.process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=stderr, pass_fds=fds, start_new_session=True)
+        self.clock = threading.Timer(SECONDS, self._end_it)
+        self.clock.start()
+
+    def _end_it(self):
+        self.out_of_time = True
+        self.process.kill()
+
+    def problem(self):
+        """Why QEMU ended when it should not have; None while it runs, or if the guest ended it."""
+        if self.out_of_time:
+            return "QEMU was ended after %g s: the machine is too slow for a trace" % SECONDS
+        try:
+            status = self.process.wait(GOODBYE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return None
+        if status in GUEST_ENDS:
+            return None
+        self.stderr.seek(0)
+        said = self.stderr.read().decode("utf-8", "replace").strip()
+        return "QEMU ended with status %d: %s" % (status, said or "it said nothing")
+
+    def close(self):
+        """End it, whatever it does."""
+        self.clock.cancel()
+        self.process.kill()
+        self.process.wait()
+
+
 def take(elf, cpus, apic, metric, length):
     """A stretch of a benchmark that took so many ticks, as a list of steps."""
     code, start = disassembly(elf), address_of(elf, START)
     qmp, debugger = Qmp(), Debugger()
     reader, writer = os.pipe()
     ends = (qmp.peer.fileno(), debugger.peer.fileno(), writer)
-    with tempfile.TemporaryDirectory(prefix="nudge-") as scratch, os.fdopen(reader, "rb") as log:
-        process = subprocess.Popen(command(elf, cpus, apic, metric, ends, scratch),
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, pass_fds=ends,
-                                   start_new_session=True)
-        clock = threading.Timer(SECONDS, process.kill)
-        clock.start()
+    with tempfile.TemporaryDirectory(prefix="nudge-") as scratch, os.fdopen(reader, "rb") as log, \
+            tempfile.TemporaryFile() as stderr:
+        run = Run(command(elf, cpus, apic, metric, ends, scratch), ends, stderr)
         try:
             os.close(writer)
             qmp.peer.close()
             debugger.peer.close()
             run_to(debugger, qmp, start)
             found, distances = window(executed(log), code, length)
+            problem = None if found else run.problem()
+        except HarnessError as error:
+            problem = run.problem() or str(error)
         finally:
-            clock.cancel()
-            process.kill()
-            process.wait()
+            run.close()
             qmp.close()
             debugger.close()
+    if problem:
+        raise HarnessError("%s: %s" % (metric, problem))
     if not found:
         raise HarnessError("%s: no two readings of the clock are %d ticks apart; mostly it is %s"
                            % (metric, length, ", ".join(

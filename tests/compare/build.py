@@ -62,7 +62,8 @@ def _module(linux, folder):
     place = os.path.join(folder, "module")
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(os.path.join(HERE, "module"), place)
-    shutil.copy(os.path.join(ROOT, METHOD), place)
+    os.makedirs(os.path.join(place, os.path.dirname(METHOD)))
+    shutil.copy(os.path.join(ROOT, METHOD), os.path.join(place, METHOD))
     own, common = _headers(linux)
     _run(["make", "-C", own, "-f", os.path.join(common, "Makefile"), "M=" + place,
           "CC=" + _compiler_of(linux), "CROSS_COMPILE=", "CONFIG_DEBUG_INFO_BTF_MODULES=",

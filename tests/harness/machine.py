@@ -52,8 +52,8 @@ def is_too_old(number):
 
 def old_qemu(number):
     """What is to be said about a QEMU of that version: a line, or none."""
-    return ["# run: QEMU %s is older than %d.%d: without KVM its CPUs have no x2APIC, and tests fail"
-            " (make deps)" % ((number,) + OLDEST_QEMU)] if is_too_old(number) else []
+    return ["# run: QEMU %s is older than %d.%d: without KVM its CPUs have no x2APIC, tests fail for"
+            " it (make deps)" % ((number,) + OLDEST_QEMU)] if is_too_old(number) else []
 
 
 def ovmf():

@@ -20,7 +20,8 @@ from harness.machine import XAPIC_CPUS, HarnessError, cpu_count
 # Sections of the table in the order of their size: each also stands for those before it.
 SECTIONS = ("short", "test", "check")
 
-Row = namedtuple("Row", "section name status threads seconds says needs online show command arguments")
+Row = namedtuple("Row", "section name status threads seconds says needs online show command"
+                        " arguments")
 
 LINE = re.compile(r"(\S+)\s+(\d)\s+(\d+)\s+(\d+)\s+(.*)")
 MARK = re.compile(r"(says|needs|online|show)=('[^']*'|\S+)\s*")
@@ -69,7 +70,8 @@ def _row(section, line):
     arguments = [] if command else _with_defaults(shlex.split(rest), seconds)
     return Row(section, name, int(status), int(threads), int(seconds),
                tuple(marks["says"]), tuple(marks["needs"]),
-               _online(marks["online"], arguments), (marks["show"] or [None])[-1], command, tuple(arguments))
+               _online(marks["online"], arguments), (marks["show"] or [None])[-1], command,
+               tuple(arguments))
 
 
 def _expanded(line, variables):

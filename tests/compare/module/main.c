@@ -4,7 +4,6 @@
  * must be CPU 0; nothing is printed while one runs.
  */
 #include "bench.h"
-#include "method.h"
 #include <asm/apicdef.h>
 #include <asm/hypervisor.h>
 #include <asm/msr.h>
@@ -15,6 +14,7 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/utsname.h>
+#include <tests/bench/method.h>
 
 static char *rows = "";
 module_param(rows, charp, 0444);
