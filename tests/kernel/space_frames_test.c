@@ -8,6 +8,7 @@
 #include <kernel/mm/batch.h>
 #include <kernel/mm/frames.h>
 #include <lib/errno.h>
+#include <stddef.h>
 
 static int make_one(void *info)
 {
