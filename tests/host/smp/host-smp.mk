@@ -9,8 +9,7 @@ HOST_SMP_TESTS = $(addprefix tests/kernel/,smp_test.c queue_test.c many_test.c \
 	irq_work_test.c tick_test.c capture.c hold.c stuck.c \
 	mm.c crew.c frames_test.c space.c space_test.c space_errors_test.c space_frames_test.c \
 	tlb_test.c tlb_users_test.c cow_test.c stale.c stale_change.c stale_slot.c stale_test.c rival.c \
-	shootdown_scheme_test.c shootdown_broadcast_test.c shootdown_deferred_test.c \
-	shootdown_settle_test.c)
+	shootdown_scheme_test.c shootdown_broadcast_test.c shootdown_deferred_test.c)
 HOST_SMP_SOURCES = $(HOST_SMP_KERNEL) $(HOST_SMP_TESTS) \
 	$(sort $(wildcard tests/schemes/*.c tests/host/smp/*.c))
 HOST_SMP_BUILDS = plain asan tsan
