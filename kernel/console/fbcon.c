@@ -8,7 +8,7 @@
 #include <lib/string.h>
 
 #define TAB_WIDTH   8
-#define JUMPS       8 /* scrolls that change the whole screen */
+#define JUMPS       8          /* scrolls that change the whole screen */
 #define NEVER_SHOWN UINT64_MAX /* equals no cell: there is no glyph 0xffff */
 
 /* The cells of a row of the screen as they are wanted. */

@@ -194,15 +194,13 @@ static void test_scroll_cost(void)
 	start = seconds();
 	for (unsigned int i = 200; i < 400; i++)
 		fbcon_write(&con, text, log_line(text, i));
-	printf("# a log line: %.0f of %u cells, %.2f ms here\n",
-	       (con.cells_drawn - before) / 200.0, (unsigned int)screen,
-	       (seconds() - start) * 1000 / 200);
+	printf("# a log line: %.0f of %u cells, %.2f ms here\n", (con.cells_drawn - before) / 200.0,
+	       (unsigned int)screen, (seconds() - start) * 1000 / 200);
 	tap_ok(con.cells_drawn - before < 200 * screen / 25,
 	       "log lines draw under a twenty-fifth of the screen each");
 	print("\033[2J\033[99H1\n2");
-	tap_ok(con.row == con.draw.rows - con.draw.rows / 8 &&
-		       looks(con.row - 1, 0, "1 ", FG, 0) && looks(con.row, 0, "2", FG, 0) &&
-		       looks(con.draw.rows - 1, 0, "  ", FG, 0),
+	tap_ok(con.row == con.draw.rows - con.draw.rows / 8 && looks(con.row - 1, 0, "1 ", FG, 0) &&
+		       looks(con.row, 0, "2", FG, 0) && looks(con.draw.rows - 1, 0, "  ", FG, 0),
 	       "a screen scrolls by an eighth at once");
 
 	for (unsigned int i = 0; i < 1000; i++)
