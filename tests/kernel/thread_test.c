@@ -23,15 +23,22 @@ static int where_am_i(void *arg)
 	return (int)this_cpu->index + 100;
 }
 
+static void run_pinned(unsigned int cpu)
+{
+	unsigned int was_on = MAX_CPUS;
+	struct thread *thread = run_on(cpu, where_am_i, &was_on);
+
+	REQUIRE(thread);
+	EXPECT_EQ(join(thread), (int)cpu + 100);
+	EXPECT_EQ(was_on, cpu);
+}
+
+/* Twice each: threads that are not pinned begin on the CPUs in turn. */
 TEST(thread, runs_where_it_is_pinned_and_is_joined)
 {
 	for_each_cpu(cpu, &cpu_online_mask) {
-		unsigned int was_on = MAX_CPUS;
-		struct thread *thread = run_on(cpu, where_am_i, &was_on);
-
-		REQUIRE(thread);
-		EXPECT_EQ(join(thread), (int)cpu + 100);
-		EXPECT_EQ(was_on, cpu);
+		run_pinned(cpu);
+		run_pinned(cpu);
 	}
 	EXPECT(!irqs_disabled());
 }
