@@ -235,8 +235,10 @@ TEST(preempt, after_a_function_that_wakes)
 	to_wake = make_rt(cpu, 1, add_one, &count);
 	REQUIRE(spinner && to_wake);
 	EXPECT(WAIT_UNTIL(*(struct thread *volatile *)&cpus[cpu]->current == spinner));
+	tick_suspend(); /* a tick would see to it later */
 	EXPECT_EQ(smp_call_function_single(cpu, wake_it, NULL, true), 0);
 	EXPECT(WAIT_UNTIL(atomic_load(&count) == 1));
+	tick_resume();
 	atomic_store(&go, true);
 	join(spinner);
 	join(to_wake);
