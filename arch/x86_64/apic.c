@@ -1,6 +1,7 @@
 /*
- * The local APIC: its mode, its registers, and sending in all its forms. The two
- * accesses on every IPI's path, ICR and EOI, are inline in <arch/apic_regs.h>.
+ * The local APIC: its registers, and sending in all its forms. Its mode is chosen in
+ * apic_mode.c; the two accesses on every IPI's path, ICR and EOI, are inline in
+ * <arch/apic_regs.h>.
  */
 #include "acpi.h"
 #include "apic.h"
@@ -10,7 +11,6 @@
 #include <arch/machine.h>
 #include <arch/mm.h>
 #include <arch/trap.h>
-#include <kernel/bootword.h>
 #include <kernel/console/printk.h>
 #include <kernel/panic.h>
 #include <kernel/smp/cpu.h>
@@ -24,12 +24,8 @@
 #define X2_CLUSTER         0xffff0000u
 #define LVT_COUNT(version) (((version) >> 16 & 0xff) + 1)
 
-#define CPUID_X2APIC             (1u << 21) /* leaf 1, ECX */
-#define LEAF_TOPOLOGY            0xb
-#define CAPABILITY_XAPIC_DISABLE (1ull << 21)
-#define LEGACY_XAPIC_DISABLED    1
+#define LEAF_TOPOLOGY      0xb
 
-bool apic_x2;
 uint32_t apic_dest[MAX_CPUS];
 uint32_t xapic_icr_timeouts;
 uint32_t xapic_busy_bits = ICR_BUSY, xapic_pretended_looks;
@@ -40,11 +36,6 @@ static uint32_t same_bits;
 bool apic_shorthands;
 static bool shorthands_allowed; /* by the MADT: no enabled CPU was left out or failed */
 static bool logical_differs;    /* an APIC whose logical id is not what its id gives */
-
-static enum apic_word { APIC_AUTO, APIC_XAPIC, APIC_X2APIC } wanted_mode;
-static const char *refused; /* why that cannot be had */
-static const char *const mode_words[] = { "auto", "xapic", "x2apic", NULL };
-BOOT_WORD_CHOICE(apic, mode_words, wanted_mode, "how to drive the local APICs");
 
 /* xAPIC's flat mode has a bit for each of at most eight CPUs. */
 static bool has_logical(void)
@@ -103,62 +94,12 @@ void apic_set_id(unsigned int cpu, uint32_t id)
 		logical_id[cpu] = 1u << (24 + cpu);
 }
 
-static bool x2apic_locked(void)
+void apic_init(uint64_t phys, uint32_t highest_id)
 {
-	uint64_t capabilities, status;
-
-	if (rdmsr_safe(MSR_ARCH_CAPABILITIES, &capabilities) ||
-	    !(capabilities & CAPABILITY_XAPIC_DISABLE))
-		return false;
-	return !rdmsr_safe(MSR_XAPIC_DISABLE_STATUS, &status) && status & LEGACY_XAPIC_DISABLED;
-}
-
-static bool want_x2apic(uint32_t highest_id)
-{
-	bool present = cpuid(1, 0).ecx & CPUID_X2APIC;
-	bool on = rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
-
-	if (on)
-		printk("apic: the firmware left x2APIC on\n");
-	if (wanted_mode == APIC_X2APIC && !present)
-		refused = "this CPU has no x2APIC, xAPIC is used";
-	else if (wanted_mode == APIC_XAPIC && on && x2apic_locked())
-		refused = "the firmware locked x2APIC on, xAPIC cannot be had";
-	if (refused)
-		printk("apic: %s\n", refused);
-	if (wanted_mode == APIC_AUTO && present && acpi_no_x2apic && !on &&
-	    highest_id <= XAPIC_MAX_ID) {
-		printk("apic: the firmware asks for xAPIC (DMAR table); apic=x2apic overrules it\n");
-		return false;
-	}
-	if (refused || wanted_mode != APIC_XAPIC)
-		return present;
-	if (highest_id > XAPIC_MAX_ID)
-		printk("apic: xAPIC reaches ids up to %u, CPUs above are left out\n", XAPIC_MAX_ID);
-	return false;
-}
-
-void apic_choose_mode(uint64_t phys, uint32_t highest_id)
-{
-	apic_x2 = want_x2apic(highest_id);
+	apic_choose_mode(highest_id);
 	if (arch_map(APIC_VIRT, phys, PAGE_SIZE, MAP_WRITE | MAP_UNCACHED))
 		panic("apic: cannot map the registers at %#lx", phys);
 	same_bits = apic_x2 ? X2_CLUSTER : 0;
-}
-
-/* xAPIC to x2APIC is one step, back goes by way of disabled (SDM vol. 3 figure 11-27). */
-static void enter_mode(void)
-{
-	uint64_t base = rdmsr(MSR_APIC_BASE);
-
-	if (!apic_x2 && base & APIC_BASE_X2APIC) {
-		base &= ~(APIC_BASE_X2APIC | APIC_BASE_ENABLE);
-		wrmsr(MSR_APIC_BASE, base);
-	}
-	if (!(base & APIC_BASE_ENABLE))
-		wrmsr(MSR_APIC_BASE, base |= APIC_BASE_ENABLE);
-	if (apic_x2 && !(base & APIC_BASE_X2APIC))
-		wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
 }
 
 /*
@@ -199,7 +140,7 @@ static void drop_in_service(void)
 
 void apic_cpu_init(void)
 {
-	enter_mode();
+	apic_enter_mode();
 	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS_VECTOR);
 	mask_all_lvts();
 	apic_write(APIC_TPR, 0);
@@ -260,16 +201,6 @@ void apic_allow_shorthands(bool allowed)
 void arch_all_online(bool all)
 {
 	apic_shorthands = all && shorthands_allowed;
-}
-
-const char *arch_apic_mode(void)
-{
-	return apic_x2 ? "x2apic" : "xapic";
-}
-
-const char *arch_apic_mode_refused(void)
-{
-	return refused;
 }
 
 /*

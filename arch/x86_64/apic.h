@@ -13,7 +13,11 @@
  * Chooses the mode for all CPUs and maps the xAPIC registers at phys. highest_id is
  * the largest APIC id in use; ids over 254 need x2APIC. Boot CPU, once.
  */
-void apic_choose_mode(uint64_t phys, uint32_t highest_id);
+void apic_init(uint64_t phys, uint32_t highest_id);
+
+/* Of these, what is in apic_mode.c: the choice, and this CPU's way there. */
+void apic_choose_mode(uint32_t highest_id);
+void apic_enter_mode(void);
 
 /* Brings this CPU's APIC into the chosen mode, everything masked. Interrupts off. */
 void apic_cpu_init(void);
@@ -37,7 +41,7 @@ uint32_t apic_id(void);
 /*
  * The same before apic_cpu_init, in whatever mode the firmware left the APIC: CPUID has
  * the id of reset, and xAPIC the one that firmware gave since, but only 8 bits of it.
- * After apic_choose_mode.
+ * After apic_init.
  */
 uint32_t apic_id_from_firmware(void);
 

@@ -96,23 +96,31 @@ void backtrace_walk_stack(uint64_t sp, uint64_t top, bool (*visit)(uint64_t rip,
 	}
 }
 
-static bool print_line(uint64_t rip, void *context)
+struct lines {
+	bool begun;
+	bool from_rip; /* the first is where the CPU was, not where it will return to */
+};
+
+static bool print_line(uint64_t address, void *context)
 {
-	bool *first = context;
+	struct lines *lines = context;
 	char symbol[80];
 
-	symbol_format(rip, symbol, sizeof(symbol));
-	printk("  %s %s\n", *first ? "in" : "  ", symbol);
-	*first = false;
+	if (lines->from_rip && !lines->begun)
+		symbol_format(address, symbol, sizeof(symbol));
+	else
+		symbol_format_caller(address, symbol, sizeof(symbol));
+	printk("  %s %s\n", lines->begun ? "  " : "in", symbol);
+	lines->begun = true;
 	return true;
 }
 
 void backtrace_print(const struct pt_regs *regs)
 {
-	bool first = true;
+	struct lines lines = { .from_rip = regs };
 
 	if (regs)
-		backtrace_walk(regs->rip, regs->rbp, print_line, &first);
+		backtrace_walk(regs->rip, regs->rbp, print_line, &lines);
 	else
-		backtrace_walk(0, (uint64_t)__builtin_frame_address(0), print_line, &first);
+		backtrace_walk(0, (uint64_t)__builtin_frame_address(0), print_line, &lines);
 }

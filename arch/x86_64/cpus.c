@@ -130,7 +130,7 @@ void arch_find_cpus(void)
 		printk("acpi: no MADT, so only the boot CPU can be used\n");
 	/* What is damaged may have named CPUs, which are where the firmware left them. */
 	cpus_left_out = no_madt || madt.nr_findings;
-	apic_choose_mode(lapic_address(), highest_id());
+	apic_init(lapic_address(), highest_id());
 	boot_id = apic_id_from_firmware();
 	add_boot_cpu(boot_id);
 	add_others(boot_id);

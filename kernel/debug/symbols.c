@@ -40,15 +40,26 @@ const char *symbol_find(uint64_t address, uint64_t *offset)
 	return (const char *)(names + count) + names[index];
 }
 
-void symbol_format(uint64_t address, char *text, size_t size)
+/* back: how many bytes before the address the instruction that is meant ends. */
+static void format(uint64_t address, uint64_t back, char *text, size_t size)
 {
 	uint64_t offset;
-	const char *name = symbol_find(address, &offset);
+	const char *name = symbol_find(address - back, &offset);
 
 	if (name)
-		snprintf(text, size, "%s+%#lx [<%016lx>]", name, offset, address);
+		snprintf(text, size, "%s+%#lx [<%016lx>]", name, offset + back, address);
 	else
 		snprintf(text, size, "[<%016lx>]", address);
+}
+
+void symbol_format(uint64_t address, char *text, size_t size)
+{
+	format(address, 0, text, size);
+}
+
+void symbol_format_caller(uint64_t address, char *text, size_t size)
+{
+	format(address, 1, text, size);
 }
 
 const char *symbol_name(uint64_t address, char *text, size_t size)

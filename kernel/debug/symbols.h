@@ -8,6 +8,12 @@
 /* Writes "function+0x12 [address]" for an address in the kernel's text. */
 void symbol_format(uint64_t address, char *text, size_t size);
 
+/*
+ * The same for a return address: the call belongs to the function that holds the byte before,
+ * though one that never returns may be the last thing in it.
+ */
+void symbol_format_caller(uint64_t address, char *text, size_t size);
+
 /* Writes "function" for the address of its beginning, or the address; returns text. */
 const char *symbol_name(uint64_t address, char *text, size_t size);
 

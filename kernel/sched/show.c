@@ -83,7 +83,7 @@ static void print_row(const struct row *row)
 	char priority[16], place[PLACE] = "";
 
 	if (row->place)
-		symbol_format(row->place, place, sizeof(place));
+		symbol_format_caller(row->place, place, sizeof(place));
 	printk("%6u  %-15s %4u%c  %-7s  %-5s  %s\n", row->id, row->name, row->cpu,
 	       row->pinned ? '!' : ' ', row->runs ? "runs" : state_names[row->state],
 	       describe_priority(row->priority, priority, sizeof(priority)), place);

@@ -62,7 +62,10 @@ size_t snapshot_format_trace(const struct snapshot *snapshot, uint32_t from, cha
 		char symbol[80], line[96];
 		int length;
 
-		symbol_format(snapshot->trace[i], symbol, sizeof(symbol));
+		if (i)
+			symbol_format_caller(snapshot->trace[i], symbol, sizeof(symbol));
+		else
+			symbol_format(snapshot->trace[i], symbol, sizeof(symbol));
 		length = snprintf(line, sizeof(line), "     %s\n", symbol);
 		if (used + (size_t)length >= size)
 			break;

@@ -64,7 +64,7 @@ static void report(struct wait *wait, uint64_t age_ns)
 		return;
 	wait->claimed = true;
 	backtrace_walk(0, (uint64_t)__builtin_frame_address(0), leave_smp, &caller);
-	symbol_format(caller, from, sizeof(from));
+	symbol_format_caller(caller, from, sizeof(from));
 	snprintf(headline, sizeof(headline),
 		 "STALL: CPU %u waits %s for CPU %u to %s %s, called from %s\n", this_cpu->index,
 		 age_format(age_ns, age, sizeof(age)), wait->cpu,

@@ -181,12 +181,12 @@ class Run:
 
     def problem(self):
         """Why QEMU ended when it should not have; None while it runs, or if the guest ended it."""
-        if self.out_of_time:
-            return "QEMU was ended after %g s: the machine is too slow for a trace" % SECONDS
         try:
             status = self.process.wait(GOODBYE_SECONDS)
         except subprocess.TimeoutExpired:
             return None
+        if self.out_of_time:
+            return "QEMU was ended after %g s: the machine is too slow for a trace" % SECONDS
         if status in GUEST_ENDS:
             return None
         self.stderr.seek(0)

@@ -10,9 +10,11 @@
 #include <arch/trap.h>
 #include <arch/x86_64/regs.h>
 #include <arch/x86_64/tables_load.h>
+#include <kernel/debug/symbols.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <lib/errno.h>
+#include <lib/string.h>
 
 static struct pt_regs seen;
 static unsigned int hits;
@@ -330,4 +332,18 @@ TEST(trap, backtrace_survives_garbage)
 	EXPECT_EQ(frames, 0);
 	backtrace_walk(0, (uint64_t)loop, count_and_find, &frames);
 	EXPECT(frames && frames <= 32);
+}
+
+/* Where one function ends with a call that never returns, the next one was not called. */
+TEST(trap, return_address_belongs_to_the_caller)
+{
+	uint64_t next = (uint64_t)backtrace_walk;
+	char place[80], caller[80];
+
+	symbol_format(next, place, sizeof(place));
+	symbol_format_caller(next, caller, sizeof(caller));
+	EXPECT(!strncmp(place, "backtrace_walk+0", strlen("backtrace_walk+0")));
+	EXPECT(strncmp(caller, "backtrace_walk", strlen("backtrace_walk")));
+	symbol_format_caller(next + 1, caller, sizeof(caller));
+	EXPECT(!strncmp(caller, "backtrace_walk+0x1 ", strlen("backtrace_walk+0x1 ")));
 }

@@ -220,6 +220,11 @@ void symbol_format(uint64_t address, char *text, size_t size)
 	snprintf(text, size, "[%#lx]", address);
 }
 
+void symbol_format_caller(uint64_t address, char *text, size_t size)
+{
+	symbol_format(address, text, size);
+}
+
 const char *symbol_name(uint64_t address, char *text, size_t size)
 {
 	symbol_format(address, text, size);

@@ -21,13 +21,13 @@ void arch_reset(void);
 
 /* One line each about the machine, for the report: "", if nothing is known. */
 const char *arch_apic_mode(void);
-const char *arch_firmware(void);
+const char *arch_firmware(void); /* how it was booted: "multiboot2 (GRUB 2.06)" */
 
 /* Why the APICs are not in the mode that apic= asks for; NULL: they are. Any context. */
 const char *arch_apic_mode_refused(void);
 
 /* TSC ticks since the kernel's first C. Boot CPU. */
-uint64_t arch_ticks_since_entry(void); /* how it was booted: "multiboot2 (GRUB 2.06)" */
+uint64_t arch_ticks_since_entry(void);
 
 /* A CPU's place: APIC id and topology. Any context. */
 struct cpu_place {
