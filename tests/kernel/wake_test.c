@@ -74,6 +74,25 @@ TEST(wake, preempted_between_the_look_and_the_sleep)
 	EXPECT_EQ(join(run_on(this_cpu->index, wake_oneself_in_between, NULL)), 1);
 }
 
+/* A thread that is left while it has still to look does not sleep: nobody has to wake it. */
+static int look_after_being_preempted(void *unused)
+{
+	atomic_uint count = 0;
+	struct thread *urgent = make_rt(this_cpu->index, 1, add_one, &count);
+
+	(void)unused;
+	thread_prepare_to_block();
+	thread_wake(urgent);
+	EXPECT_EQ(atomic_load(&count), 1);
+	thread_stay();
+	return join(urgent);
+}
+
+TEST(wake, preempted_before_the_look)
+{
+	EXPECT_EQ(join(run_on(this_cpu->index, look_after_being_preempted, NULL)), 0);
+}
+
 TEST(wake, thread_that_is_over)
 {
 	atomic_uint count = 0;
