@@ -24,7 +24,7 @@
 #define X2_CLUSTER         0xffff0000u
 #define LVT_COUNT(version) (((version) >> 16 & 0xff) + 1)
 
-#define LEAF_TOPOLOGY      0xb
+#define LEAF_TOPOLOGY 0xb
 
 uint32_t apic_dest[MAX_CPUS];
 uint32_t xapic_icr_timeouts;

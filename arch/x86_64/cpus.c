@@ -4,6 +4,7 @@
 #include "cpus.h"
 #include "acpi.h"
 #include "apic.h"
+#include "broadcast.h"
 #include "cpu_features.h"
 #include "pic.h"
 #include "regs.h"
@@ -131,6 +132,7 @@ void arch_find_cpus(void)
 	/* What is damaged may have named CPUs, which are where the firmware left them. */
 	cpus_left_out = no_madt || madt.nr_findings;
 	apic_init(lapic_address(), highest_id());
+	broadcast_init(&madt);
 	boot_id = apic_id_from_firmware();
 	add_boot_cpu(boot_id);
 	add_others(boot_id);

@@ -3,16 +3,10 @@
  * at their old ports.
  */
 #include "acpi.h"
+#include "hpet.h"
 #include "io.h"
 #include "refclock.h"
 #include <arch/mm.h>
-
-#define HPET_CAPABILITIES 0x000
-#define HPET_CONFIG       0x010
-#define HPET_COUNTER      0x0f0
-#define HPET_ENABLE       1
-#define HPET_MAX_PERIOD   100000000 /* in fs: IA-PC HPET specification §2.3.4 */
-#define FS_PER_SECOND     1000000000000000ull
 
 #define PM_TIMER_HZ 3579545 /* ACPI 6.5 §4.8.3.3 */
 
@@ -23,30 +17,13 @@
 #define PIT_LATCH2         0x80
 #define PORT_B             0x61 /* bit 0: gate of channel 2, bit 1: speaker */
 
-static volatile uint8_t *hpet;
 static volatile uint32_t *pm_memory;
 static uint16_t pm_port;
 
-static uint64_t read_hpet(void)
-{
-	return *(volatile uint32_t *)(hpet + HPET_COUNTER);
-}
-
 static bool probe_hpet(struct refclock *clock)
 {
-	uint64_t period;
-
-	if (!acpi_hpet.address)
-		return false;
-	hpet = arch_map_device(acpi_hpet.address, PAGE_SIZE, MAP_WRITE | MAP_UNCACHED);
-	if (!hpet)
-		return false;
-	period = *(volatile uint64_t *)(hpet + HPET_CAPABILITIES) >> 32;
-	if (!period || period > HPET_MAX_PERIOD)
-		return false;
-	*(volatile uint64_t *)(hpet + HPET_CONFIG) |= HPET_ENABLE;
-	clock->hz = FS_PER_SECOND / period;
-	return true;
+	clock->hz = hpet_init() ? hpet_hz() : 0;
+	return clock->hz;
 }
 
 static uint64_t read_pm_timer(void)
@@ -92,7 +69,7 @@ static bool probe_pit(struct refclock *clock)
 }
 
 struct refclock refclocks[] = {
-	{ .name = "hpet", .mask = 0xffffffff, .probe = probe_hpet, .read = read_hpet },
+	{ .name = "hpet", .mask = 0xffffffff, .probe = probe_hpet, .read = hpet_read },
 	{ .name = "acpi-pm", .mask = 0xffffff, .probe = probe_pm_timer, .read = read_pm_timer },
 	{ .name = "pit", .mask = 0xffff, .probe = probe_pit, .read = read_pit },
 	{ .name = NULL },

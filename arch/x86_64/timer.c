@@ -1,11 +1,14 @@
 /*
  * The local APIC's timer as a one-shot: TSC deadline where the CPU has it, else
- * the counting timer, measured against the TSC when it is first wanted.
+ * the counting timer, measured against the TSC when it is first wanted. Where that does
+ * not count, or timer= asks for it, another device ticks for all CPUs (broadcast.c).
  */
 #include "apic.h"
+#include "broadcast.h"
 #include "regs.h"
 #include <arch/ipi.h>
 #include <arch/time.h>
+#include <kernel/bootword.h>
 #include <lib/errno.h>
 #include <stdbool.h>
 
@@ -16,16 +19,12 @@
 #define MIN_NS             1000ull
 #define MAX_NS             1000000000ull
 
-static uint64_t timer_hz; /* 0: not measured yet */
-static enum { UNKNOWN, COUNTS, DEADLINE } timer_kind;
+static enum timer_word { TIMER_AUTO, TIMER_LAPIC, TIMER_HPET, TIMER_PIT } wanted;
+static const char *const timer_words[] = { "auto", "lapic", "hpet", "pit", NULL };
+BOOT_WORD_CHOICE(timer, timer_words, wanted, "whose interrupts tell that time has passed");
 
-/* Asked once: CPUID leaves a virtual machine. All CPUs are alike, and may all write the same. */
-static bool has_deadline(void)
-{
-	if (timer_kind == UNKNOWN)
-		timer_kind = cpuid(1, 0).ecx & CPUID_TSC_DEADLINE ? DEADLINE : COUNTS;
-	return timer_kind == DEADLINE;
-}
+static uint64_t timer_hz; /* of the one that counts */
+static enum timer_kind { UNKNOWN, COUNTS, DEADLINE, BROADCAST, NONE } timer_kind;
 
 static uint64_t measure(void)
 {
@@ -41,35 +40,82 @@ static uint64_t measure(void)
 	return ticks * tsc_hz / start;
 }
 
-int arch_timer_oneshot(uint64_t ns)
+static enum timer_kind choose(void)
 {
-	uint64_t count;
+	if (wanted >= TIMER_HPET)
+		return BROADCAST;
+	if (cpuid(1, 0).ecx & CPUID_TSC_DEADLINE)
+		return DEADLINE;
+	timer_hz = measure();
+	if (timer_hz)
+		return COUNTS;
+	return wanted == TIMER_LAPIC ? NONE : BROADCAST;
+}
 
-	ns = ns < MIN_NS ? MIN_NS : ns > MAX_NS ? MAX_NS : ns;
-	if (has_deadline()) {
-		apic_write(APIC_LVT_TIMER, LVT_DEADLINE | LOCAL_TIMER_VECTOR);
-		/* The xAPIC write must be done before the MSR's: SDM vol. 3 §11.5.4.1. */
-		asm volatile("mfence" : : : "memory");
-		wrmsr(MSR_TSC_DEADLINE, cycles() + ns_to_cycles(ns));
-		return 0;
-	}
-	if (!timer_hz)
-		timer_hz = measure();
-	if (!timer_hz)
-		return -ENODEV;
-	count = ns * timer_hz / 1000000000;
+/* Asked once: CPUID leaves a virtual machine. All CPUs are alike, and may all write the same. */
+static enum timer_kind kind(void)
+{
+	if (timer_kind == UNKNOWN)
+		timer_kind = choose();
+	return timer_kind;
+}
+
+static enum broadcast_source source(void)
+{
+	return wanted == TIMER_HPET ? BROADCAST_HPET :
+	       wanted == TIMER_PIT  ? BROADCAST_PIT :
+				      BROADCAST_ANY;
+}
+
+/* The xAPIC write must be done before the MSR's: SDM vol. 3 §11.5.4.1. */
+static void set_deadline(uint64_t ns)
+{
+	apic_write(APIC_LVT_TIMER, LVT_DEADLINE | LOCAL_TIMER_VECTOR);
+	asm volatile("mfence" : : : "memory");
+	wrmsr(MSR_TSC_DEADLINE, cycles() + ns_to_cycles(ns));
+}
+
+static void set_count(uint64_t ns)
+{
+	uint64_t count = ns * timer_hz / 1000000000;
+
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
 	apic_write(APIC_LVT_TIMER, LOCAL_TIMER_VECTOR);
 	apic_write(APIC_TIMER_INITIAL, count > UINT32_MAX ? UINT32_MAX :
 				       count              ? (uint32_t)count :
 							    1);
-	return 0;
+}
+
+int arch_timer_oneshot(uint64_t ns)
+{
+	ns = ns < MIN_NS ? MIN_NS : ns > MAX_NS ? MAX_NS : ns;
+	switch (kind()) {
+	case DEADLINE:
+		set_deadline(ns);
+		return 0;
+	case COUNTS:
+		set_count(ns);
+		return 0;
+	case BROADCAST:
+		return broadcast_oneshot(ns, source());
+	default:
+		return -ENODEV;
+	}
 }
 
 void arch_timer_stop(void)
 {
-	if (has_deadline())
+	switch (timer_kind) {
+	case DEADLINE:
 		wrmsr(MSR_TSC_DEADLINE, 0);
-	else
+		break;
+	case COUNTS:
 		apic_write(APIC_TIMER_INITIAL, 0);
+		break;
+	case BROADCAST:
+		broadcast_stop();
+		break;
+	default:
+		break;
+	}
 }

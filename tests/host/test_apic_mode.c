@@ -131,7 +131,8 @@ static void as_asked(void)
 
 		got_x = boot(left_in[i], APIC_XAPIC, 3);
 		faults = cpu.faults;
-		tap_ok(got_x == XAPIC && !faults && !refused, "left %s, xapic is had", left_words[i]);
+		tap_ok(got_x == XAPIC && !faults && !refused, "left %s, xapic is had",
+		       left_words[i]);
 		got_x2 = boot(left_in[i], APIC_X2APIC, 3);
 		tap_ok(got_x2 == X2APIC && !cpu.faults && !refused, "left %s, x2apic is had",
 		       left_words[i]);
@@ -158,7 +159,8 @@ static void without_x2apic(void)
 static void locked_on(void)
 {
 	cpu.tells_lock = cpu.locked = true;
-	tap_ok(boot(X2APIC, APIC_AUTO, 3) == X2APIC && !cpu.writes, "locked on: auto leaves it alone");
+	tap_ok(boot(X2APIC, APIC_AUTO, 3) == X2APIC && !cpu.writes,
+	       "locked on: auto leaves it alone");
 	tap_ok(!refused, "which refuses nothing");
 	tap_ok(boot(X2APIC, APIC_X2APIC, 3) == X2APIC && !cpu.writes && !refused,
 	       "locked on: so does apic=x2apic");
@@ -181,7 +183,8 @@ static void asked_by_the_firmware(void)
 	acpi_no_x2apic = true;
 	tap_ok(boot(XAPIC, APIC_AUTO, 254) == XAPIC && strstr(said, "DMAR"),
 	       "the firmware asks for xAPIC, which is told");
-	tap_ok(boot(XAPIC, APIC_AUTO, 255) == X2APIC && !cpu.faults, "but not where ids are too large");
+	tap_ok(boot(XAPIC, APIC_AUTO, 255) == X2APIC && !cpu.faults,
+	       "but not where ids are too large");
 	tap_ok(boot(XAPIC, APIC_X2APIC, 3) == X2APIC && !cpu.faults, "nor against the boot word");
 	tap_ok(boot(X2APIC, APIC_AUTO, 3) == X2APIC && !cpu.writes,
 	       "nor where it left x2APIC on itself");

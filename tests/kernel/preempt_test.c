@@ -188,6 +188,7 @@ TEST(preempt, fair_spinners_take_turns)
 	atomic_bool go = false;
 	struct spinner spinners[3];
 	struct thread *threads[3];
+	bool all_run = true;
 
 	if (lacks_slices())
 		return;
@@ -195,13 +196,13 @@ TEST(preempt, fair_spinners_take_turns)
 		spinners[i] = (struct spinner){ .go = &go };
 		threads[i] = run_on(cpu, count_rounds, &spinners[i]);
 	}
-	for (int turn = 0; turn < 2; turn++) {
-		for (int i = 0; i < 3; i++) {
-			uint64_t before = atomic_load(&spinners[i].rounds);
+	for (int i = 0; i < 6 && all_run; i++) {
+		struct spinner *next = &spinners[i % 3];
+		uint64_t before = atomic_load(&next->rounds);
 
-			EXPECT(WAIT_UNTIL(atomic_load(&spinners[i].rounds) != before));
-		}
+		all_run = WAIT_UNTIL(atomic_load(&next->rounds) != before);
 	}
+	EXPECT(all_run);
 	atomic_store(&go, true);
 	for (int i = 0; i < 3; i++)
 		join(threads[i]);

@@ -5,6 +5,7 @@
 #include "capture.h"
 #include "test.h"
 #include <arch/cpu.h>
+#include <arch/irq.h>
 #include <arch/time.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
@@ -58,6 +59,17 @@ bool lacks_tick(void)
 	if (!tick_period_ns())
 		test_skip("no tick");
 	return !tick_period_ns();
+}
+
+bool lacks_timer(void)
+{
+	unsigned long flags = irq_save();
+	int error = tick_come_soon();
+
+	irq_restore(flags);
+	if (error)
+		test_skip("no timer");
+	return error;
 }
 
 const char *text(const char *format, ...)

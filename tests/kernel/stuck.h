@@ -46,9 +46,10 @@ uint64_t short_deadline_ns(void);
 /* The nth other CPU that is online; MAX_CPUS when there are not so many. */
 unsigned int other_cpu(unsigned int nth);
 
-/* Skip the test when there are too few CPUs, or no CPU ticks. */
+/* Skip the test when there are too few CPUs, no CPU ticks, or no timer can be used at all. */
 bool lacks_cpus(unsigned int wanted);
 bool lacks_tick(void);
+bool lacks_timer(void);
 
 /* Formatted; good for the next seven calls. */
 const char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -120,6 +120,8 @@ TEST(timer, for_ever)
 	EXPECT(!timer_is_over(&for_ever));
 	timer_cancel(&timer);
 	timer_cancel(&for_ever);
+	if (lacks_timer())
+		return;
 	thread = run_on(this_cpu->index, wait_for_ever, &completion);
 	REQUIRE(thread && has_blocked(thread));
 	complete(&completion);
@@ -165,7 +167,7 @@ TEST(timer, sleeper_that_is_moved)
 {
 	uint64_t ns = 10000000;
 
-	if (lacks_cpus(2))
+	if (lacks_cpus(2) || lacks_timer())
 		return;
 	while (!is_moved_asleep(other_cpu(1), this_cpu->index, ns) && ns < LONGEST_SLEEP_NS)
 		ns *= 2;

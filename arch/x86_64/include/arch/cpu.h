@@ -57,6 +57,7 @@ struct arch_cpu {
 	uint32_t microcode;
 	uint32_t package, core, thread; /* topology, from CPUID leaf 0Bh or 1Fh */
 	struct descriptor_tables tables;
+	_Atomic uint64_t timer_ticks; /* of the broadcast timer, until its interrupt; 0: none */
 };
 
 /*
