@@ -102,22 +102,31 @@ static const struct ipi *find_ipi(uint64_t vector)
 	return NULL;
 }
 
+/* IRQ_WORK and REBOOT come the long way always. */
 int ipi_set_filter(unsigned int vector, bool (*filter)(unsigned int vector))
 {
-	if (!find_ipi(vector))
+	bool has_short_entry = find_ipi(vector);
+
+	if (!has_short_entry && vector != IRQ_WORK_VECTOR && vector != REBOOT_VECTOR)
 		return -EINVAL;
 	atomic_store_explicit(&filters[vector], filter, memory_order_release);
-	idt_use_general_entry(vector, hooked[vector] || filter);
+	if (has_short_entry)
+		idt_use_general_entry(vector, hooked[vector] || filter);
 	return 0;
+}
+
+/* By a fault that was put in, and acknowledged. */
+IPI_PATH static bool is_lost(unsigned int vector)
+{
+	bool (*filter)(unsigned int) = atomic_load_explicit(&filters[vector], memory_order_acquire);
+
+	return filter && !filter(vector);
 }
 
 /* An IPI on the long way: first what may lose it, then who looks at it. */
 IPI_PATH static void observed_ipi(const struct ipi *ipi, struct pt_regs *regs)
 {
-	bool (*filter)(unsigned int) =
-		atomic_load_explicit(&filters[ipi->vector], memory_order_acquire);
-
-	if (filter && !filter(ipi->vector))
+	if (is_lost(ipi->vector))
 		return;
 	if (!hooked[ipi->vector] || !hooks[ipi->vector](regs))
 		ipi->handler();
@@ -270,6 +279,8 @@ IPI_PATH static void interrupt(unsigned int vector, const struct pt_regs *regs)
 {
 	const struct pt_regs *before = this_cpu->irq_regs;
 
+	if (is_lost(vector))
+		return;
 	this_cpu->irq_count[vector]++;
 	if (vector == SPURIOUS_VECTOR || pic_is_spurious(vector))
 		return;

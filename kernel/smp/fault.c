@@ -28,6 +28,8 @@ static const struct {
 	{ "many", CALL_FUNCTION_VECTOR },
 	{ "resched", RESCHEDULE_VECTOR },
 	{ "tlb", TLB_FLUSH_VECTOR },
+	{ "irq_work", IRQ_WORK_VECTOR },
+	{ "reboot", REBOOT_VECTOR },
 };
 #define IPIS (sizeof(ipis) / sizeof(ipis[0]))
 

@@ -10,10 +10,10 @@
  *   spin:CPU:MS   the CPU spins with interrupts off for MS
  *   busy:0:N      the next send finds the xAPIC's ICR busy for N looks at it
  *
- * IPI is single, many, resched or tlb. Several are joined with commas.
+ * IPI is single, many, resched, tlb, irq_work or reboot. Several are joined with commas.
  *
  * The faults of IPIs are put in where they arrive, in place of the vector's short
- * entry: while there are none, no path has an instruction for them. To the protocol
+ * entry, if it has one: while there are none, no such path has an instruction for them. To the protocol
  * an IPI lost on arrival and one lost on the way are the same.
  */
 #ifndef KERNEL_SMP_FAULT_H

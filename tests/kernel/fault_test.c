@@ -11,6 +11,7 @@
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/fault.h>
+#include <kernel/smp/irq_work.h>
 #include <kernel/smp/stall.h>
 #include <kernel/smp/watch.h>
 #include <kernel/sched/work.h>
@@ -113,6 +114,61 @@ TEST(fault, lost_ipis_are_told_and_sent_again)
 				cpu),
 			   text("CALL_FUNCTION_SINGLE is sent to CPU %u again", cpu),
 			   "unstuck after", NULL));
+}
+
+static atomic_uint works;
+
+static void count_work(struct irq_work *work)
+{
+	(void)work;
+	atomic_fetch_add(&works, 1);
+}
+
+/* The tick finds what nobody waits for. */
+TEST(fault, irq_work_whose_ipi_is_lost)
+{
+	static struct irq_work work = { .func = count_work };
+	unsigned int cpu = other_cpu(1);
+	uint64_t before = fault_count(FAULT_DROP);
+
+	if (lacks_cpus(2) || lacks_tick())
+		return;
+	watch_set_deadline_ns(short_deadline_ns());
+	capture_start();
+	atomic_store(&works, 0);
+	EXPECT_EQ(fault_set(FAULT_DROP, IRQ_WORK_VECTOR, 1000), 0);
+	EXPECT(irq_work_queue_on(&work, cpu));
+	EXPECT(WAIT_UNTIL(fault_count(FAULT_DROP) > before));
+	fault_set(FAULT_DROP, IRQ_WORK_VECTOR, 0);
+	EXPECT(WAIT_UNTIL(capture_find(NULL, text("STALL over: CPU %u ", cpu))));
+	capture_end();
+	watch_set_deadline_ns(0);
+	EXPECT_EQ(atomic_load(&works), 1);
+	EXPECT(capture_has(text("STALL: CPU %u has not emptied its irq_work queue for ", cpu),
+			   "(1 in it, the oldest count_work)", "IRQ_WORK is absent",
+			   text("IRQ_WORK is sent to CPU %u again", cpu), "unstuck after"));
+}
+
+TEST(fault, irq_work_whose_ipi_is_doubled)
+{
+	static struct irq_work work = { .func = count_work };
+	unsigned int cpu = other_cpu(1);
+	uint64_t taken;
+
+	if (lacks_cpus(2))
+		return;
+	taken = cpus[cpu]->irq_count[IRQ_WORK_VECTOR];
+	atomic_store(&works, 0);
+	EXPECT_EQ(fault_set(FAULT_DUP, IRQ_WORK_VECTOR, 1000), 0);
+	EXPECT_EQ(fault_set(FAULT_DELAY, IRQ_WORK_VECTOR, 1000), 0);
+	EXPECT(irq_work_queue_on(&work, cpu));
+	EXPECT(WAIT_UNTIL(*(volatile uint64_t *)&cpus[cpu]->irq_count[IRQ_WORK_VECTOR] > taken));
+	fault_set(FAULT_DUP, IRQ_WORK_VECTOR, 0);
+	fault_set(FAULT_DELAY, IRQ_WORK_VECTOR, 0);
+	EXPECT(WAIT_UNTIL(*(volatile uint64_t *)&cpus[cpu]->irq_count[IRQ_WORK_VECTOR] >=
+			  taken + 2));
+	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&work)));
+	EXPECT_EQ(atomic_load(&works), 1);
 }
 
 static void end_fault(unsigned int cpu)

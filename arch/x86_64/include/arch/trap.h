@@ -55,7 +55,7 @@ void ipi_set_hook(unsigned int vector, trap_hook *hook);
 /*
  * Asks filter before such an IPI gets to its handler: where it says no, it has
  * acknowledged the IPI, and that was all. NULL: nobody is asked. -EINVAL for a vector
- * without a short entry. Otherwise as ipi_set_hook.
+ * that is no IPI's. Otherwise as ipi_set_hook.
  */
 int ipi_set_filter(unsigned int vector, bool (*filter)(unsigned int vector));
 
