@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH ?= $(EPOCH)
 # Small, but where the paths of calls, wake-ups and shootdowns lie, and what measures them.
 SPEED = -Os
 HOT = kernel/smp/call kernel/smp/many kernel/smp/queue kernel/smp/vectors kernel/sched/sched \
-	kernel/sched/wake kernel/mm/shootdown kernel/mm/tlb_target kernel/mm/aspace_lock kernel/mm/map
+	kernel/sched/wake kernel/mm/shootdown kernel/mm/tlb_target kernel/mm/aspace_lock kernel/mm/change
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Wvla
 # Null pointers may be followed: this_cpu is address 0 of GS. Without that flag gcc takes a function
 # that only writes there for one that does nothing, and leaves its calls out.

@@ -16,7 +16,7 @@ struct cpumask {
 	_Atomic uint64_t word[CPUMASK_WORDS];
 };
 
-static inline uint64_t cpumask_word(const struct cpumask *mask, unsigned long index)
+inline uint64_t cpumask_word(const struct cpumask *mask, unsigned long index)
 {
 	return atomic_load_explicit(&mask->word[index], memory_order_relaxed);
 }
@@ -63,8 +63,11 @@ static inline void cpumask_clear_atomic(struct cpumask *mask, unsigned int cpu)
 				  memory_order_release);
 }
 
-/* The first member that is at or after cpu; MAX_CPUS if there is none. */
-static inline unsigned int cpumask_next(const struct cpumask *mask, unsigned int cpu)
+/*
+ * The first member that is at or after cpu; MAX_CPUS if there is none. Where the compiler is to
+ * save room it calls the one in cpumask.c.
+ */
+inline unsigned int cpumask_next(const struct cpumask *mask, unsigned int cpu)
 {
 	unsigned int index = cpu / 64;
 	uint64_t word;

@@ -3,7 +3,7 @@
 
 HOST_SMP_KERNEL = $(sort $(wildcard kernel/smp/*.c)) kernel/time/tick.c kernel/sched/wake.c \
 	$(filter-out kernel/mm/page_fault.c,$(sort $(wildcard kernel/mm/*.c))) \
-	kernel/bootword.c kernel/warn.c lib/age.c lib/glob.c
+	kernel/bootword.c kernel/warn.c lib/age.c lib/cpumask.c lib/glob.c
 HOST_SMP_TESTS = $(addprefix tests/kernel/,smp_test.c queue_test.c many_test.c \
 	many_errors_test.c async_test.c pool_test.c scheme_test.c scheme_wait_test.c \
 	irq_work_test.c tick_test.c capture.c hold.c stuck.c \

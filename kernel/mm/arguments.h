@@ -1,0 +1,21 @@
+/*
+ * What the functions of <kernel/mm/aspace.h> can be asked for. For them alone.
+ */
+#ifndef KERNEL_MM_ARGUMENTS_H
+#define KERNEL_MM_ARGUMENTS_H
+
+#include <kernel/mm/aspace.h>
+
+static inline bool is_range(const struct aspace *aspace, uint64_t virt, uint64_t length,
+			    uint64_t size)
+{
+	return length && !((virt | length) & (size - 1)) && virt >= aspace->start &&
+	       virt < aspace->end && length <= aspace->end - virt;
+}
+
+static inline bool are_flags(enum map_flags flags, unsigned int allowed)
+{
+	return !(flags & ~allowed) && (flags & (MAP_WRITE | MAP_EXEC)) != (MAP_WRITE | MAP_EXEC);
+}
+
+#endif
