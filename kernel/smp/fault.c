@@ -24,12 +24,9 @@ static const struct {
 	const char *name;
 	unsigned int vector;
 } ipis[] = {
-	{ "single", CALL_FUNCTION_SINGLE_VECTOR },
-	{ "many", CALL_FUNCTION_VECTOR },
-	{ "resched", RESCHEDULE_VECTOR },
-	{ "tlb", TLB_FLUSH_VECTOR },
-	{ "irq_work", IRQ_WORK_VECTOR },
-	{ "reboot", REBOOT_VECTOR },
+	{ "single", CALL_FUNCTION_SINGLE_VECTOR }, { "many", CALL_FUNCTION_VECTOR },
+	{ "resched", RESCHEDULE_VECTOR },          { "tlb", TLB_FLUSH_VECTOR },
+	{ "irq_work", IRQ_WORK_VECTOR },           { "reboot", REBOOT_VECTOR },
 };
 #define IPIS (sizeof(ipis) / sizeof(ipis[0]))
 
