@@ -56,15 +56,15 @@ def options(elf, cpus, accel="icount"):
                            timeout=(120 + 6 * cpus) * (1 if accel == "icount" else HOST_TIMES))
 
 
-def words(apic, patterns):
+def words(apic, patterns, more=()):
     """The boot words of one run."""
-    return ["run=bench", "apic=" + apic, "bench=" + patterns, "then=exit"]
+    return ["run=bench", "apic=" + apic, "bench=" + patterns, "then=exit", *more]
 
 
-def take(elf, cpus, apic, patterns=EVERYTHING, accel="icount"):
-    """Boot once; the Figures."""
+def take(elf, cpus, apic, patterns=EVERYTHING, accel="icount", more=()):
+    """Boot once, perhaps with more boot words; the Figures."""
     try:
-        outcome = boot.watched(options(elf, cpus, accel), words(apic, patterns), elf)
+        outcome = boot.watched(options(elf, cpus, accel), words(apic, patterns, more), elf)
         return figures.of_outcome(outcome, cpus, apic)
     except HarnessError as error:
         raise HarnessError("%d CPUs, %s: %s" % (cpus, apic, error)) from error

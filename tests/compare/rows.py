@@ -86,6 +86,19 @@ def nudge_rows(data, wanted, short_counts=None):
     return [{"name": name, "cpus": cpus} for name, cpus in dict.fromkeys(pairs)]
 
 
+def nudge_setting(setting):
+    """In which set-up Nudge is measured beside Linux in this one; PLAIN or POLLING."""
+    return POLLING if setting == POLLING else PLAIN
+
+
+def nudge_boots(wanted):
+    """The set-ups of Nudge that subjects need: {setting: subjects}."""
+    found = {}
+    for subject in wanted:
+        found.setdefault(nudge_setting(subject.setting), []).append(subject)
+    return found
+
+
 def nudge_names(wanted):
     """The benchmarks of Nudge for these subjects."""
     names = [nudge_name(subject.name) for subject in wanted]

@@ -218,6 +218,7 @@ log=$0.nudge
 for word; do
 	[ "$word" = -initrd ] && log=$0.linux
 	[ "$last" = -smp ] && cpus=$word
+	[ "$log" = "$0.nudge" ] && case $word in *idle=poll*) log=$0.polling ;; esac
 	last=$word
 done
 sed "s/CPUS/$cpus/" "$log"
@@ -251,6 +252,7 @@ class Whole(unittest.TestCase):
                            ("boot/vmlinuz-" + RELEASE, "vmlinuz")):
             self.write(name, text)
         self.log("nudge", "abc", dict.fromkeys(NAMES, 50))
+        self.log("polling", "abc", dict.fromkeys(NAMES, 40))
         self.log("linux", RELEASE, {"call.self": 102, "call.single.wait.busy": 400,
                                     "call.single.wait.idle": 900})
 
@@ -276,6 +278,9 @@ class Whole(unittest.TestCase):
         said = self.expect(0, "All 3 recorded figures", "--rounds", "5")
         self.assertRegex(said, r"call.self +2  instructions +plain +102 +- +50 +2.0 +100  \+2.0 %")
         self.assertRegex(said, r"wait.idle +2    host ticks  idle=poll +900 \(900–900\)")
+        self.assertRegex(said, r"wait.idle +2    host ticks +plain .* 50 \(50–50\)")
+        self.assertRegex(said, r"wait.idle +2    host ticks  idle=poll .* 40 \(40–40\)")
+        self.assertRegex(said, r"wait.idle +2  instructions  idle=poll +900 +- +40 ")
         self.assertRegex(said, r"wait.busy +2  instructions +plain +400 +50 +50 +8.0")
         self.assertRegex(said, r"size.text +- +bytes +plain +- +- +9 ")
         self.assertRegex(said, r"boot.online +8 ")
