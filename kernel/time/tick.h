@@ -13,10 +13,11 @@
 
 /* A CPU's own; all in ns by its clock_ns. */
 struct tick {
-	uint64_t at;           /* when the next tick is due; 0: it does not tick */
-	uint64_t slice_at;     /* when the scheduler's is; 0: it has none */
-	uint64_t wake_at;      /* when somebody wants to be woken up; 0: nobody */
-	uint64_t soon_at;      /* when an interrupt that did not leave its thread was; 0: none */
+	uint64_t at;       /* when the next tick is due; 0: it does not tick */
+	uint64_t slice_at; /* when the scheduler's is; 0: it has none */
+	uint64_t wake_at;  /* when somebody wants to be woken up; 0: nobody */
+	uint64_t soon_at;  /* when an interrupt that did not leave its thread is to come again */
+	uint64_t soon_ns;  /* how long that was put off last, if time and again; else 0 */
 	_Atomic uint64_t last; /* when it ticked last, for others to see */
 };
 
@@ -63,8 +64,8 @@ void tick_set_slicer(bool (*func)(void));
 bool tick_start_slices(void);
 
 /*
- * One interrupt of the timer as soon as it can, also where nothing ticks: for what its exit
- * does. Interrupts off. Returns 0 or -ENODEV.
+ * One interrupt of the timer as soon as it can without holding up what runs, also where nothing
+ * ticks: for what its exit does. Interrupts off. Returns 0 or -ENODEV.
  */
 int tick_come_soon(void);
 
