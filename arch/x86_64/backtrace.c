@@ -63,26 +63,24 @@ static uint64_t interrupted_rip(uint64_t return_address, const uint64_t *after)
 	return on_known_stack(at) ? *(const uint64_t *)at : 0;
 }
 
-void backtrace_walk(uint64_t rip, uint64_t rbp, bool (*visit)(uint64_t rip, void *context),
-		    void *context)
+void backtrace_walk(uint64_t rip, uint64_t rbp, backtrace_visit *visit, void *context)
 {
-	if (rip && !visit(rip, context))
+	if (rip && !visit(rip, false, context))
 		return;
 	for (unsigned int depth = 0; depth < MAX_DEPTH && on_known_stack(rbp); depth++) {
 		const uint64_t *frame = (const uint64_t *)rbp;
 		uint64_t interrupted = interrupted_rip(frame[1], frame + 2);
 
-		if (!in_text(frame[1]) || !visit(frame[1], context))
+		if (!in_text(frame[1]) || !visit(frame[1], true, context))
 			return;
-		if (interrupted && !visit(interrupted, context))
+		if (interrupted && !visit(interrupted, false, context))
 			return;
 		rbp = frame[0];
 	}
 }
 
 /* What arch_switch leaves begins like any frame. */
-void backtrace_walk_stack(uint64_t sp, uint64_t top, bool (*visit)(uint64_t rip, void *context),
-			  void *context)
+void backtrace_walk_stack(uint64_t sp, uint64_t top, backtrace_visit *visit, void *context)
 {
 	uint64_t rbp = sp;
 
@@ -90,37 +88,29 @@ void backtrace_walk_stack(uint64_t sp, uint64_t top, bool (*visit)(uint64_t rip,
 	     depth < MAX_DEPTH && within(rbp, top, KERNEL_STACK_SIZE) && !(rbp % 8); depth++) {
 		const uint64_t *frame = (const uint64_t *)rbp;
 
-		if (!in_text(frame[1]) || !visit(frame[1], context))
+		if (!in_text(frame[1]) || !visit(frame[1], true, context))
 			return;
 		rbp = frame[0];
 	}
 }
 
-struct lines {
-	bool begun;
-	bool from_rip; /* the first is where the CPU was, not where it will return to */
-};
-
-static bool print_line(uint64_t address, void *context)
+static bool print_line(uint64_t address, bool returns, void *context)
 {
-	struct lines *lines = context;
+	bool *first = context;
 	char symbol[80];
 
-	if (lines->from_rip && !lines->begun)
-		symbol_format(address, symbol, sizeof(symbol));
-	else
-		symbol_format_caller(address, symbol, sizeof(symbol));
-	printk("  %s %s\n", lines->begun ? "  " : "in", symbol);
-	lines->begun = true;
+	symbol_format(address, returns, symbol, sizeof(symbol));
+	printk("  %s %s\n", *first ? "in" : "  ", symbol);
+	*first = false;
 	return true;
 }
 
 void backtrace_print(const struct pt_regs *regs)
 {
-	struct lines lines = { .from_rip = regs };
+	bool first = true;
 
 	if (regs)
-		backtrace_walk(regs->rip, regs->rbp, print_line, &lines);
+		backtrace_walk(regs->rip, regs->rbp, print_line, &first);
 	else
-		backtrace_walk(0, (uint64_t)__builtin_frame_address(0), print_line, &lines);
+		backtrace_walk(0, (uint64_t)__builtin_frame_address(0), print_line, &first);
 }

@@ -1,7 +1,8 @@
 /*
  * The broadcast timer. HPET or PIT interrupt the keeper, which counts down for every CPU that
  * asked, and sends LOCAL_TIMER_VECTOR to those that are at 0: they cannot tell it from a timer
- * of their own. Counting ticks, not comparing times, it needs no two clocks that agree.
+ * of their own. It counts by its own clock, so that no two clocks need agree, and that ticks
+ * which came while it held interrupts off, and were merged, are not lost.
  *
  * Found out once, by whichever CPU needs it first; others that come meanwhile wait for that:
  *
@@ -9,13 +10,14 @@
  *                  └─────────(none came)──────► ABSENT
  *
  * While nobody waits, the keeper masks the pin and rests; who then asks wakes it up by an IPI
- * on the device's vector. Its ticks are late while the keeper holds interrupts off, and where
- * it never lets them in again, none comes any more.
+ * on the device's vector. All are late while the keeper holds interrupts off, and where it
+ * never lets them in again, none comes any more.
  */
 #include "broadcast.h"
 #include "hpet.h"
 #include "io.h"
 #include "ioapic.h"
+#include "pit.h"
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/irq.h>
@@ -27,20 +29,14 @@
 
 #define TICK_HZ     1000
 #define TICK_NS     (1000000000ull / TICK_HZ)
-#define TRY_US      20000 /* many ticks: an emulator may be slow */
+#define TRY_US      500000 /* many ticks: an emulator may be slow */
 #define TRY_STEP_US 10
-
-#define TIMER_VECTOR 32 /* IRQ 0 */
-
-#define PIT_HZ             1193182
-#define PIT_CHANNEL0       0x40
-#define PIT_COMMAND        0x43
-#define PIT_CHANNEL0_MODE2 0x34 /* both bytes, again and again */
 
 enum { UNTRIED, TRYING, WORKS, ABSENT };
 static atomic_uint state;
 static unsigned int keeper;
-static atomic_bool resting; /* the keeper, and the pin is masked */
+static uint64_t counted_to; /* by its clock_ns */
+static atomic_bool resting; /* it does, and the pin is masked */
 
 void broadcast_init(const struct madt *madt)
 {
@@ -48,8 +44,18 @@ void broadcast_init(const struct madt *madt)
 	hpet_init();
 }
 
-/* Leaves all that may have asked meanwhile in the count: one tick more is no harm. */
-static bool count_down(struct cpumask *over)
+/* How many ticks are over, by this CPU's clock; none if it ran backwards. */
+static uint64_t ticks_passed(void)
+{
+	int64_t ns = (int64_t)(clock_ns() - counted_to);
+	uint64_t ticks = ns > 0 ? (uint64_t)ns / TICK_NS : 0;
+
+	counted_to = ns < 0 ? clock_ns() : counted_to + ticks * TICK_NS;
+	return ticks;
+}
+
+/* Whether anybody waited. Who asks anew meanwhile is left alone. */
+static bool count_down(uint64_t passed, struct cpumask *over)
 {
 	bool any = false;
 
@@ -60,11 +66,11 @@ static bool count_down(struct cpumask *over)
 		if (!left)
 			continue;
 		any = true;
-		/* It may have asked anew since. */
-		if (atomic_compare_exchange_strong_explicit(ticks, &left, left - 1,
+		if (atomic_compare_exchange_strong_explicit(ticks, &left,
+							    left > passed ? left - passed : 0,
 							    memory_order_relaxed,
 							    memory_order_relaxed) &&
-		    left == 1)
+		    left <= passed)
 			cpumask_set(over, cpu);
 	}
 	return any;
@@ -79,6 +85,13 @@ static bool anybody_waits(void)
 	return false;
 }
 
+/* Somebody asked: time is counted from now on. */
+static void end_rest(void)
+{
+	counted_to = clock_ns();
+	ioapic_mask_timer(false);
+}
+
 /*
  * Either the keeper, looking once more, sees who asks, or that one sees that the keeper
  * rests: each writes first and then reads, all in one order.
@@ -90,27 +103,33 @@ static void rest_while_nobody_waits(void)
 	if (!anybody_waits())
 		return;
 	atomic_store_explicit(&resting, false, memory_order_relaxed);
-	ioapic_mask_timer(false);
+	end_rest();
+}
+
+static void tell(const struct cpumask *over)
+{
+	this_cpu->ipi_sent[LOCAL_TIMER_VECTOR] += cpumask_weight(over);
+	arch_send_ipi_mask(over, LOCAL_TIMER_VECTOR);
 }
 
 /* On the keeper: the device's tick, or an IPI of somebody who found it at rest. */
 static void on_tick(void)
 {
 	struct cpumask over = { 0 };
-	bool was_resting = atomic_exchange_explicit(&resting, false, memory_order_relaxed);
-	bool any = count_down(&over);
 
-	arch_send_ipi_mask(&over, LOCAL_TIMER_VECTOR);
-	if (!any)
+	if (atomic_exchange_explicit(&resting, false, memory_order_relaxed))
+		end_rest();
+	else if (count_down(ticks_passed(), &over))
+		tell(&over);
+	else
 		rest_while_nobody_waits();
-	else if (was_resting)
-		ioapic_mask_timer(false);
 }
 
 static int pit_start_ticking(unsigned int hz)
 {
 	unsigned int count = PIT_HZ / hz;
 
+	hpet_stop_ticking(); /* the PIT would not be heard */
 	outb(PIT_COMMAND, PIT_CHANNEL0_MODE2);
 	outb(PIT_CHANNEL0, (uint8_t)count);
 	outb(PIT_CHANNEL0, (uint8_t)(count >> 8));
@@ -125,7 +144,7 @@ static bool interrupt_comes(void)
 	ioapic_mask_timer(false);
 	for (unsigned int us = 0; us < TRY_US && !came; us += TRY_STEP_US) {
 		udelay(TRY_STEP_US);
-		came = arch_ipi_pending((enum ipi_vector)TIMER_VECTOR);
+		came = arch_ipi_pending(TICK_VECTOR);
 	}
 	if (!came)
 		ioapic_mask_timer(true);
@@ -134,23 +153,27 @@ static bool interrupt_comes(void)
 
 static bool try_source(const char *name, int (*start_ticking)(unsigned int hz))
 {
-	if (start_ticking(TICK_HZ) || !interrupt_comes())
-		return false;
-	printk("timer: %s ticks for all CPUs, by way of CPU %u\n", name, keeper);
-	return true;
+	bool comes = !start_ticking(TICK_HZ) && interrupt_comes();
+
+	if (comes)
+		printk("timer: %s ticks for all CPUs, by way of CPU %u\n", name, keeper);
+	else
+		printk("timer: %s does not interrupt CPU %u\n", name, keeper);
+	return comes;
 }
 
 static bool find_source(enum broadcast_source wanted)
 {
 	keeper = this_cpu->index;
-	if (irq_register(TIMER_VECTOR, on_tick))
+	counted_to = clock_ns();
+	if (irq_register(TICK_VECTOR, on_tick))
 		return false;
-	if (!ioapic_route_timer(TIMER_VECTOR, this_cpu->arch.apic_id) &&
+	if (!ioapic_route_timer(TICK_VECTOR, this_cpu->arch.apic_id) &&
 	    ((wanted != BROADCAST_PIT && try_source("HPET", hpet_start_ticking)) ||
 	     (wanted != BROADCAST_HPET && try_source("PIT", pit_start_ticking))))
 		return true;
-	printk("timer: neither HPET nor PIT interrupt CPU %u: there are no ticks\n", keeper);
-	irq_register(TIMER_VECTOR, NULL);
+	printk("timer: there is none that can be used\n");
+	irq_register(TICK_VECTOR, NULL);
 	return false;
 }
 
@@ -174,11 +197,13 @@ int broadcast_oneshot(uint64_t ns, enum broadcast_source wanted)
 {
 	if (!works(wanted))
 		return -ENODEV;
-	/* The tick under way counts, too, though it is over at any time. */
+	/* The tick under way is over at any time, and the time may end in the middle of one. */
 	atomic_store_explicit(&this_cpu->self->arch.timer_ticks, ns / TICK_NS + 2,
 			      memory_order_seq_cst);
-	if (atomic_load_explicit(&resting, memory_order_seq_cst))
-		arch_send_ipi(keeper, (enum ipi_vector)TIMER_VECTOR);
+	if (!atomic_load_explicit(&resting, memory_order_seq_cst))
+		return 0;
+	this_cpu->ipi_sent[TICK_VECTOR]++;
+	arch_send_ipi(keeper, TICK_VECTOR);
 	return 0;
 }
 

@@ -10,13 +10,14 @@
 
 enum broadcast_source { BROADCAST_ANY, BROADCAST_HPET, BROADCAST_PIT };
 
-/* Maps what it may need; no device is touched. Boot CPU, once. */
+/* Maps what it may need, and changes nothing there. Boot CPU, once. */
 void broadcast_init(const struct madt *madt);
 
 /*
  * One interrupt on LOCAL_TIMER_VECTOR on this CPU, ns from now, or up to two milliseconds
- * later. The CPU that asks first is the one that passes them on. Interrupts off. Returns 0
- * or -ENODEV: the source does not interrupt.
+ * later. If the CPU that passes them on holds interrupts off it comes later still, and one
+ * that is asked for meanwhile may come too early. That CPU is the one that asks first.
+ * Interrupts off. Returns 0 or -ENODEV: the source does not interrupt.
  */
 int broadcast_oneshot(uint64_t ns, enum broadcast_source wanted);
 

@@ -5,6 +5,7 @@
 #include "hpet.h"
 #include "acpi.h"
 #include <arch/mm.h>
+#include <arch/time.h>
 #include <lib/errno.h>
 
 #define CAPABILITIES     0x000
@@ -22,6 +23,7 @@
 #define TIMER_PERIODIC   (1ull << 3)
 #define TIMER_CAN_REPEAT (1ull << 4)
 #define TIMER_SET_VALUE  (1ull << 6)
+#define TIMER_32BIT      (1ull << 8)
 #define TIMER_FSB        (1ull << 14)
 
 static volatile uint8_t *registers;
@@ -37,6 +39,11 @@ static void write(unsigned int offset, uint64_t value)
 	*(volatile uint64_t *)(registers + offset) = value;
 }
 
+static void write_32(unsigned int offset, uint32_t value)
+{
+	*(volatile uint32_t *)(registers + offset) = value;
+}
+
 bool hpet_init(void)
 {
 	uint64_t period;
@@ -49,13 +56,13 @@ bool hpet_init(void)
 	period = read(CAPABILITIES) >> 32;
 	if (!period || period > MAX_PERIOD)
 		return false;
-	write(CONFIG, read(CONFIG) | ENABLE);
 	hz = FS_PER_SECOND / period;
 	return true;
 }
 
-uint64_t hpet_hz(void)
+uint64_t hpet_start_counting(void)
 {
+	write(CONFIG, read(CONFIG) | ENABLE);
 	return hz;
 }
 
@@ -64,7 +71,10 @@ uint64_t hpet_read(void)
 	return *(volatile uint32_t *)(registers + COUNTER);
 }
 
-/* The first write to the comparator is a time, the second the period (§2.3.9.2.2). */
+/*
+ * The first write to the comparator is a time, the second the period (§2.3.9.2.2). With 32 bits
+ * no access can be split where that matters.
+ */
 int hpet_start_ticking(unsigned int wanted)
 {
 	uint64_t config;
@@ -74,9 +84,19 @@ int hpet_start_ticking(unsigned int wanted)
 	config = read(TIMER0_CONFIG) & ~(TIMER_LEVEL | TIMER_FSB);
 	write(CONFIG, read(CONFIG) & ~ENABLE);
 	write(COUNTER, 0);
-	write(TIMER0_CONFIG, config | TIMER_ENABLE | TIMER_PERIODIC | TIMER_SET_VALUE);
-	write(TIMER0_COMPARE, hz / wanted);
-	write(TIMER0_COMPARE, hz / wanted);
+	write(TIMER0_CONFIG,
+	      config | TIMER_ENABLE | TIMER_PERIODIC | TIMER_SET_VALUE | TIMER_32BIT);
+	write_32(TIMER0_COMPARE, (uint32_t)(hz / wanted));
+	udelay(1);
+	write_32(TIMER0_COMPARE, (uint32_t)(hz / wanted));
 	write(CONFIG, read(CONFIG) | ENABLE | LEGACY);
 	return 0;
+}
+
+void hpet_stop_ticking(void)
+{
+	if (!hz)
+		return;
+	write(TIMER0_CONFIG, read(TIMER0_CONFIG) & ~TIMER_ENABLE);
+	write(CONFIG, read(CONFIG) & ~LEGACY);
 }

@@ -5,11 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Maps it. Boot CPU, thread context. Whether there is one that says how fast it counts. */
+/*
+ * Maps it, and changes nothing. Boot CPU, thread context. Whether there is one that says how fast
+ * it counts.
+ */
 bool hpet_init(void);
 
-/* Ticks a second; 0 while hpet_init has found none. */
-uint64_t hpet_hz(void);
+/* Lets it count; how many ticks a second. After hpet_init found it. */
+uint64_t hpet_start_counting(void);
 
 /* The main counter's lower half. */
 uint64_t hpet_read(void);
@@ -19,5 +22,8 @@ uint64_t hpet_read(void);
  * or -ENODEV. Interrupts off.
  */
 int hpet_start_ticking(unsigned int hz);
+
+/* Gives IRQ 0 back to the PIT, whoever took it. Interrupts off. */
+void hpet_stop_ticking(void);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The I/O APIC, as far as Nudge needs it: the one pin at which the ISA timer arrives. Which
- * one that is, the MADT tells: its overrides (ACPI 6.5 §5.2.12.5), else pin 0 of GSI 0.
+ * one that is, the MADT tells: its overrides (ACPI 6.5 §5.2.12.5), else it is GSI 0.
  *
  *   select   window    82093AA data sheet §3.1
  *   01h      version, number of the last pin in bits 16–23
@@ -21,7 +21,6 @@
 #define LAST_PIN(value) ((value) >> 16 & 0xff)
 
 #define PIN_LOW     (1u << 13)
-#define PIN_LEVEL   (1u << 15)
 #define PIN_MASKED  (1u << 16)
 #define DEST_MAX_ID 254 /* 255 is everyone */
 
@@ -68,6 +67,10 @@ void ioapic_init(const struct madt *madt)
 	registers = arch_map_device(ioapic->address, PAGE_SIZE, MAP_WRITE | MAP_UNCACHED);
 }
 
+/*
+ * Edge, whatever the MADT says: some have it wrong, and the line of the PIT, which is high most of
+ * the time, would interrupt without end.
+ */
 int ioapic_route_timer(unsigned int vector, uint32_t apic_id)
 {
 	if (!registers || apic_id > DEST_MAX_ID || pin > LAST_PIN(read(REG_VERSION)))
@@ -75,8 +78,6 @@ int ioapic_route_timer(unsigned int vector, uint32_t apic_id)
 	entry = vector;
 	if ((timer_irq.flags & MADT_POLARITY) == MADT_POLARITY_LOW)
 		entry |= PIN_LOW;
-	if ((timer_irq.flags & MADT_TRIGGER) == MADT_TRIGGER_LEVEL)
-		entry |= PIN_LEVEL;
 	write(REG_PIN(pin), entry | PIN_MASKED);
 	write(REG_DEST(pin), apic_id << 24);
 	return 0;

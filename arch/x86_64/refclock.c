@@ -5,24 +5,20 @@
 #include "acpi.h"
 #include "hpet.h"
 #include "io.h"
+#include "pit.h"
 #include "refclock.h"
 #include <arch/mm.h>
 
 #define PM_TIMER_HZ 3579545 /* ACPI 6.5 §4.8.3.3 */
 
-#define PIT_HZ             1193182
-#define PIT_CHANNEL2       0x42
-#define PIT_COMMAND        0x43
-#define PIT_CHANNEL2_MODE0 0xb0 /* both bytes, count down once */
-#define PIT_LATCH2         0x80
-#define PORT_B             0x61 /* bit 0: gate of channel 2, bit 1: speaker */
+#define PORT_B 0x61 /* bit 0: gate of channel 2, bit 1: speaker */
 
 static volatile uint32_t *pm_memory;
 static uint16_t pm_port;
 
 static bool probe_hpet(struct refclock *clock)
 {
-	clock->hz = hpet_init() ? hpet_hz() : 0;
+	clock->hz = hpet_init() ? hpet_start_counting() : 0;
 	return clock->hz;
 }
 

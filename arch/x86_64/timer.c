@@ -10,7 +10,7 @@
 #include <arch/time.h>
 #include <kernel/bootword.h>
 #include <lib/errno.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 
 #define CPUID_TSC_DEADLINE (1u << 24) /* leaf 1, ECX */
 #define LVT_DEADLINE       (2u << 17)
@@ -23,8 +23,9 @@ static enum timer_word { TIMER_AUTO, TIMER_LAPIC, TIMER_HPET, TIMER_PIT } wanted
 static const char *const timer_words[] = { "auto", "lapic", "hpet", "pit", NULL };
 BOOT_WORD_CHOICE(timer, timer_words, wanted, "whose interrupts tell that time has passed");
 
-static uint64_t timer_hz; /* of the one that counts */
-static enum timer_kind { UNKNOWN, COUNTS, DEADLINE, BROADCAST, NONE } timer_kind;
+enum timer_kind { UNKNOWN, COUNTS, DEADLINE, BROADCAST, NONE };
+static atomic_uint timer_kind;
+static _Atomic uint64_t timer_hz; /* of the one that counts */
 
 static uint64_t measure(void)
 {
@@ -42,22 +43,34 @@ static uint64_t measure(void)
 
 static enum timer_kind choose(void)
 {
+	uint64_t hz;
+
 	if (wanted >= TIMER_HPET)
 		return BROADCAST;
 	if (cpuid(1, 0).ecx & CPUID_TSC_DEADLINE)
 		return DEADLINE;
-	timer_hz = measure();
-	if (timer_hz)
-		return COUNTS;
-	return wanted == TIMER_LAPIC ? NONE : BROADCAST;
+	hz = measure();
+	if (!hz)
+		return wanted == TIMER_LAPIC ? NONE : BROADCAST;
+	atomic_store_explicit(&timer_hz, hz, memory_order_relaxed);
+	return COUNTS;
 }
 
-/* Asked once: CPUID leaves a virtual machine. All CPUs are alike, and may all write the same. */
+/*
+ * Chosen once: CPUID leaves a virtual machine. Of two CPUs that come first at once one chooses
+ * for both. Release and acquire: who sees the kind sees the rate.
+ */
 static enum timer_kind kind(void)
 {
-	if (timer_kind == UNKNOWN)
-		timer_kind = choose();
-	return timer_kind;
+	unsigned int known = atomic_load_explicit(&timer_kind, memory_order_acquire), chosen;
+
+	if (known != UNKNOWN)
+		return known;
+	chosen = choose();
+	if (atomic_compare_exchange_strong_explicit(&timer_kind, &known, chosen,
+						    memory_order_release, memory_order_acquire))
+		return chosen;
+	return known;
 }
 
 static enum broadcast_source source(void)
@@ -77,7 +90,8 @@ static void set_deadline(uint64_t ns)
 
 static void set_count(uint64_t ns)
 {
-	uint64_t count = ns * timer_hz / 1000000000;
+	uint64_t hz = atomic_load_explicit(&timer_hz, memory_order_relaxed);
+	uint64_t count = ns * hz / 1000000000;
 
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
 	apic_write(APIC_LVT_TIMER, LOCAL_TIMER_VECTOR);
@@ -105,7 +119,7 @@ int arch_timer_oneshot(uint64_t ns)
 
 void arch_timer_stop(void)
 {
-	switch (timer_kind) {
+	switch (atomic_load_explicit(&timer_kind, memory_order_relaxed)) {
 	case DEADLINE:
 		wrmsr(MSR_TSC_DEADLINE, 0);
 		break;

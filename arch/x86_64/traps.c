@@ -185,7 +185,7 @@ void trap_print(const struct pt_regs *regs)
 	char symbol[80], error[96];
 
 	describe_error(regs, error, sizeof(error));
-	symbol_format(regs->rip, symbol, sizeof(symbol));
+	symbol_format(regs->rip, false, symbol, sizeof(symbol));
 	printk("%s (vector %lu, error %lx) %s\n  at %s\n", mnemonic(regs->vector), regs->vector,
 	       regs->error, error, symbol);
 	printk("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", regs->rax, regs->rbx,

@@ -40,26 +40,15 @@ const char *symbol_find(uint64_t address, uint64_t *offset)
 	return (const char *)(names + count) + names[index];
 }
 
-/* back: how many bytes before the address the instruction that is meant ends. */
-static void format(uint64_t address, uint64_t back, char *text, size_t size)
+void symbol_format(uint64_t address, bool returns, char *text, size_t size)
 {
 	uint64_t offset;
-	const char *name = symbol_find(address - back, &offset);
+	const char *name = symbol_find(address - returns, &offset);
 
 	if (name)
-		snprintf(text, size, "%s+%#lx [<%016lx>]", name, offset + back, address);
+		snprintf(text, size, "%s+%#lx [<%016lx>]", name, offset + returns, address);
 	else
 		snprintf(text, size, "[<%016lx>]", address);
-}
-
-void symbol_format(uint64_t address, char *text, size_t size)
-{
-	format(address, 0, text, size);
-}
-
-void symbol_format_caller(uint64_t address, char *text, size_t size)
-{
-	format(address, 1, text, size);
 }
 
 const char *symbol_name(uint64_t address, char *text, size_t size)
@@ -70,6 +59,6 @@ const char *symbol_name(uint64_t address, char *text, size_t size)
 	if (name && !offset)
 		snprintf(text, size, "%s", name);
 	else
-		symbol_format(address, text, size);
+		symbol_format(address, false, text, size);
 	return text;
 }

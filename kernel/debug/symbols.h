@@ -2,17 +2,16 @@
 #ifndef KERNEL_DEBUG_SYMBOLS_H
 #define KERNEL_DEBUG_SYMBOLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writes "function+0x12 [address]" for an address in the kernel's text. */
-void symbol_format(uint64_t address, char *text, size_t size);
-
 /*
- * The same for a return address: the call belongs to the function that holds the byte before,
- * though one that never returns may be the last thing in it.
+ * Writes "function+0x12 [address]" for an address in the kernel's text. One that a call returns
+ * to belongs to the function that holds the byte before it: a call that never returns may be the
+ * last thing in that.
  */
-void symbol_format_caller(uint64_t address, char *text, size_t size);
+void symbol_format(uint64_t address, bool returns, char *text, size_t size);
 
 /* Writes "function" for the address of its beginning, or the address; returns text. */
 const char *symbol_name(uint64_t address, char *text, size_t size);

@@ -38,8 +38,9 @@ struct page {
 	uint32_t after; /* threads with ids up to this were shown */
 };
 
-static bool leave_sched(uint64_t rip, void *context)
+static bool leave_sched(uint64_t rip, bool returns, void *context)
 {
+	(void)returns;
 	*(uint64_t *)context = rip;
 	return rip >= (uint64_t)sched_text_start && rip < (uint64_t)sched_text_end;
 }
@@ -83,7 +84,7 @@ static void print_row(const struct row *row)
 	char priority[16], place[PLACE] = "";
 
 	if (row->place)
-		symbol_format_caller(row->place, place, sizeof(place));
+		symbol_format(row->place, true, place, sizeof(place));
 	printk("%6u  %-15s %4u%c  %-7s  %-5s  %s\n", row->id, row->name, row->cpu,
 	       row->pinned ? '!' : ' ', row->runs ? "runs" : state_names[row->state],
 	       describe_priority(row->priority, priority, sizeof(priority)), place);

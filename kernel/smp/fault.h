@@ -12,9 +12,9 @@
  *
  * IPI is single, many, resched, tlb, irq_work or reboot. Several are joined with commas.
  *
- * The faults of IPIs are put in where they arrive, in place of the vector's short
- * entry, if it has one: while there are none, no such path has an instruction for them. To the protocol
- * an IPI lost on arrival and one lost on the way are the same.
+ * The faults of IPIs are put in where they arrive, in place of the vector's short entry if
+ * it has one: while there are none, no such path has an instruction for them. To the
+ * protocol an IPI lost on arrival and one lost on the way are the same.
  */
 #ifndef KERNEL_SMP_FAULT_H
 #define KERNEL_SMP_FAULT_H

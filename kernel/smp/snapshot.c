@@ -16,11 +16,12 @@
 #include <lib/printf.h>
 #include <lib/string.h>
 
-static bool add_to_trace(uint64_t rip, void *context)
+static bool add_to_trace(uint64_t address, bool returns, void *context)
 {
 	struct snapshot *snapshot = context;
 
-	snapshot->trace[snapshot->depth++] = rip;
+	snapshot->returns |= (unsigned int)returns << snapshot->depth;
+	snapshot->trace[snapshot->depth++] = address;
 	return snapshot->depth < SNAPSHOT_DEPTH;
 }
 
@@ -53,6 +54,11 @@ void snapshot_take_here(struct snapshot *snapshot, const void *frame)
 	backtrace_walk(0, (uint64_t)frame, add_to_trace, snapshot);
 }
 
+void snapshot_format_place(const struct snapshot *snapshot, uint32_t i, char *text, size_t size)
+{
+	symbol_format(snapshot->trace[i], snapshot->returns >> i & 1, text, size);
+}
+
 size_t snapshot_format_trace(const struct snapshot *snapshot, uint32_t from, char *text,
 			     size_t size)
 {
@@ -62,10 +68,7 @@ size_t snapshot_format_trace(const struct snapshot *snapshot, uint32_t from, cha
 		char symbol[80], line[96];
 		int length;
 
-		if (i)
-			symbol_format_caller(snapshot->trace[i], symbol, sizeof(symbol));
-		else
-			symbol_format(snapshot->trace[i], symbol, sizeof(symbol));
+		snapshot_format_place(snapshot, i, symbol, sizeof(symbol));
 		length = snprintf(line, sizeof(line), "     %s\n", symbol);
 		if (used + (size_t)length >= size)
 			break;

@@ -20,6 +20,7 @@ struct snapshot {
 	uint64_t tick_late_ns;          /* how long its tick is overdue; 0: it is not */
 	uint32_t pending, in_service;   /* IPIs, as arch_ipi_state tells them */
 	uint32_t depth;                 /* of the trace */
+	uint32_t returns;               /* bit i: trace[i] is where a call returns to */
 	bool irqs_off, halted;
 };
 
@@ -31,6 +32,9 @@ void snapshot_take(struct snapshot *snapshot, const struct pt_regs *regs);
 
 /* Of this CPU as it is, but for the function whose frame this is. Any context. */
 void snapshot_take_here(struct snapshot *snapshot, const void *frame);
+
+/* Writes trace[i] as a function and an offset. Any context. */
+void snapshot_format_place(const struct snapshot *snapshot, uint32_t i, char *text, size_t size);
 
 /*
  * Writes the trace from an address on, a line for each, as many whole lines as fit.

@@ -148,7 +148,7 @@ static size_t format_target(unsigned int cpu, enum stall_queue queue,
 		return (size_t)snprintf(to, size, "  CPU %u did not answer the NMI\n", cpu);
 	used = snprintf(to, size, "  on CPU %u ", cpu);
 	used += format_ipi(queue, snapshot, empty, to + used, size - (size_t)used);
-	symbol_format(snapshot->trace[0], symbol, sizeof(symbol));
+	snapshot_format_place(snapshot, 0, symbol, sizeof(symbol));
 	used += snprintf(to + used, size - (size_t)used, ", %s, %sin %s\n",
 			 snapshot_format_irqs(snapshot, irqs, sizeof(irqs)),
 			 snapshot->halted ? "halted " : "", symbol);

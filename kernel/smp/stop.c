@@ -160,7 +160,7 @@ static void describe_place(const struct cpu *cpu, char *line)
 	const struct snapshot *snapshot = &cpu->snapshot;
 	char symbol[80], irqs[64];
 
-	symbol_format(snapshot->trace[0], symbol, sizeof(symbol));
+	snapshot_format_place(snapshot, 0, symbol, sizeof(symbol));
 	snprintf(line, LINE, "stopped by %s in %s, %s",
 		 cpu->stop_cause == STOP_BY_NMI ? "NMI" : "REBOOT", symbol,
 		 snapshot_format_irqs(snapshot, irqs, sizeof(irqs)));

@@ -31,8 +31,9 @@ struct wait {
 	bool others_stall;      /* another CPU had claimed it when we would have */
 };
 
-static bool leave_smp(uint64_t rip, void *context)
+static bool leave_smp(uint64_t rip, bool returns, void *context)
 {
+	(void)returns;
 	if (rip >= (uint64_t)smp_text_start && rip < (uint64_t)smp_text_end)
 		return true;
 	*(uint64_t *)context = rip;
@@ -64,7 +65,7 @@ static void report(struct wait *wait, uint64_t age_ns)
 		return;
 	wait->claimed = true;
 	backtrace_walk(0, (uint64_t)__builtin_frame_address(0), leave_smp, &caller);
-	symbol_format_caller(caller, from, sizeof(from));
+	symbol_format(caller, true, from, sizeof(from));
 	snprintf(headline, sizeof(headline),
 		 "STALL: CPU %u waits %s for CPU %u to %s %s, called from %s\n", this_cpu->index,
 		 age_format(age_ns, age, sizeof(age)), wait->cpu,

@@ -101,8 +101,6 @@ static void on_timer(void)
 	uint64_t now = clock_ns();
 	bool watch = watch_is_due(now), slice = is_due(this_cpu->tick.slice_at, now);
 
-	if (!this_cpu->tick.soon_at)
-		this_cpu->tick.soon_ns = 0;
 	this_cpu->tick.soon_at = 0;
 	if (is_due(this_cpu->tick.wake_at, now)) {
 		this_cpu->tick.wake_at = 0;

@@ -17,7 +17,7 @@ struct tick {
 	uint64_t slice_at; /* when the scheduler's is; 0: it has none */
 	uint64_t wake_at;  /* when somebody wants to be woken up; 0: nobody */
 	uint64_t soon_at;  /* when an interrupt that did not leave its thread is to come again */
-	uint64_t soon_ns;  /* how long that was put off last, if time and again; else 0 */
+	uint64_t soon_ns;  /* how long that was put off, since the thread was taken up */
 	_Atomic uint64_t last; /* when it ticked last, for others to see */
 };
 

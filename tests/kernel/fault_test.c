@@ -143,6 +143,7 @@ TEST(fault, irq_work_whose_ipi_is_lost)
 	EXPECT(WAIT_UNTIL(capture_find(NULL, text("STALL over: CPU %u ", cpu))));
 	capture_end();
 	watch_set_deadline_ns(0);
+	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&work)));
 	EXPECT_EQ(atomic_load(&works), 1);
 	EXPECT(capture_has(text("STALL: CPU %u has not emptied its irq_work queue for ", cpu),
 			   "(1 in it, the oldest count_work)", "IRQ_WORK is absent",

@@ -5,6 +5,7 @@
 #include "capture.h"
 #include "test.h"
 #include <arch/cpu.h>
+#include <arch/ipi.h>
 #include <arch/irq.h>
 #include <arch/time.h>
 #include <kernel/smp/call.h>
@@ -63,12 +64,16 @@ bool lacks_tick(void)
 
 bool lacks_timer(void)
 {
+	const volatile uint64_t *taken = &this_cpu->self->irq_count[LOCAL_TIMER_VECTOR];
 	unsigned long flags = irq_save();
+	uint64_t before = *taken;
 	int error = tick_come_soon();
 
 	irq_restore(flags);
 	if (error)
 		test_skip("no timer");
+	else
+		EXPECT(WAIT_UNTIL(*taken != before));
 	return error;
 }
 

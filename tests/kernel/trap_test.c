@@ -311,11 +311,12 @@ TEST(trap, msr_that_is_not_there)
 		EXPECT_EQ(rdmsr_safe(X2APIC_MSR(APIC_ID), &value), -EIO);
 }
 
-static bool count_and_find(uint64_t rip, void *context)
+static bool count_and_find(uint64_t address, bool returns, void *context)
 {
 	unsigned int *frames = context;
 
-	(void)rip;
+	(void)address;
+	(void)returns;
 	return ++*frames < 32;
 }
 
@@ -340,10 +341,10 @@ TEST(trap, return_address_belongs_to_the_caller)
 	uint64_t next = (uint64_t)backtrace_walk;
 	char place[80], caller[80];
 
-	symbol_format(next, place, sizeof(place));
-	symbol_format_caller(next, caller, sizeof(caller));
+	symbol_format(next, false, place, sizeof(place));
+	symbol_format(next, true, caller, sizeof(caller));
 	EXPECT(!strncmp(place, "backtrace_walk+0", strlen("backtrace_walk+0")));
 	EXPECT(strncmp(caller, "backtrace_walk", strlen("backtrace_walk")));
-	symbol_format_caller(next + 1, caller, sizeof(caller));
+	symbol_format(next + 1, true, caller, sizeof(caller));
 	EXPECT(!strncmp(caller, "backtrace_walk+0x1 ", strlen("backtrace_walk+0x1 ")));
 }

@@ -31,7 +31,7 @@ static void describe(unsigned int cpu)
 		printk("  CPU %u did not answer the NMI\n", cpu);
 		return;
 	}
-	symbol_format(snapshot->trace[0], symbol, sizeof(symbol));
+	snapshot_format_place(snapshot, 0, symbol, sizeof(symbol));
 	printk("  on CPU %u the IPI is %s, %s, in %s\n", cpu, place_of_ipi(snapshot),
 	       snapshot_format_irqs(snapshot, irqs, sizeof(irqs)), symbol);
 }

@@ -215,28 +215,23 @@ void console_add(struct console_device *device)
 	listener = device;
 }
 
-void symbol_format(uint64_t address, char *text, size_t size)
+void symbol_format(uint64_t address, bool returns, char *text, size_t size)
 {
+	(void)returns;
 	snprintf(text, size, "[%#lx]", address);
-}
-
-void symbol_format_caller(uint64_t address, char *text, size_t size)
-{
-	symbol_format(address, text, size);
 }
 
 const char *symbol_name(uint64_t address, char *text, size_t size)
 {
-	symbol_format(address, text, size);
+	symbol_format(address, false, text, size);
 	return text;
 }
 
-void backtrace_walk(uint64_t rip, uint64_t rbp, bool (*visit)(uint64_t rip, void *context),
-		    void *context)
+void backtrace_walk(uint64_t rip, uint64_t rbp, backtrace_visit *visit, void *context)
 {
 	(void)rbp;
 	if (rip)
-		visit(rip, context);
+		visit(rip, false, context);
 }
 
 void backtrace_print(const struct pt_regs *regs)

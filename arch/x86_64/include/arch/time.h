@@ -44,8 +44,9 @@ void udelay(unsigned int us);
 
 /*
  * One interrupt on LOCAL_TIMER_VECTOR on this CPU, ns from now (at least 1 us, at
- * most a second). Interrupts off. Returns 0 or -ENODEV when there is no timer
- * that can be used.
+ * most a second); where another device ticks for all CPUs, good to milliseconds, and
+ * who needs to know looks at the clock. Interrupts off. Returns 0 or -ENODEV when there
+ * is no timer that can be used.
  */
 int arch_timer_oneshot(uint64_t ns);
 

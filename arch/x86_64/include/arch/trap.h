@@ -55,7 +55,7 @@ void ipi_set_hook(unsigned int vector, trap_hook *hook);
 /*
  * Asks filter before such an IPI gets to its handler: where it says no, it has
  * acknowledged the IPI, and that was all. NULL: nobody is asked. -EINVAL for a vector
- * that is no IPI's. Otherwise as ipi_set_hook.
+ * other than those with a short entry, IRQ_WORK and REBOOT. Otherwise as ipi_set_hook.
  */
 int ipi_set_filter(unsigned int vector, bool (*filter)(unsigned int vector));
 
@@ -101,20 +101,21 @@ struct trap_place trap_place(const struct pt_regs *regs);
 /* Prints the registers and what the exception means. Any context. */
 void trap_print(const struct pt_regs *regs);
 
+/* An address of a backtrace: where a call returns to, or where the CPU was. False to stop. */
+typedef bool backtrace_visit(uint64_t address, bool returns, void *context);
+
 /*
- * Calls visit with each return address, innermost first, of this CPU's stack
- * from a frame pointer on; visit returns false to stop. Every frame is checked
+ * Calls visit with rip, if it is not 0, and each return address and interrupted place,
+ * innermost first, of this CPU's stack from a frame pointer on. Every frame is checked
  * against the known stacks before it is read, so that it is safe in an NMI.
  */
-void backtrace_walk(uint64_t rip, uint64_t rbp, bool (*visit)(uint64_t rip, void *context),
-		    void *context);
+void backtrace_walk(uint64_t rip, uint64_t rbp, backtrace_visit *visit, void *context);
 
 /*
  * The same for a stack of KERNEL_STACK_SIZE that was left at sp (arch_switch). Another CPU
  * may use it meanwhile: then what is found may be anything. Any context.
  */
-void backtrace_walk_stack(uint64_t sp, uint64_t top, bool (*visit)(uint64_t rip, void *context),
-			  void *context);
+void backtrace_walk_stack(uint64_t sp, uint64_t top, backtrace_visit *visit, void *context);
 
 /* Prints a symbolised backtrace of the caller, or of what regs interrupted. */
 void backtrace_print(const struct pt_regs *regs);
