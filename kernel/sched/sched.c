@@ -152,12 +152,10 @@ static bool in_no_preempt_text(uint64_t rip)
 
 void preempt_schedule_irq(uint64_t rip)
 {
-	if (in_no_preempt_text(rip)) {
+	if (in_no_preempt_text(rip))
 		tick_come_soon(); /* if there is no timer, whatever comes next */
-		return;
-	}
-	this_cpu->tick.soon_ns = 0;
-	schedule();
+	else
+		schedule();
 }
 
 /*

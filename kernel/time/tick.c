@@ -228,15 +228,16 @@ bool tick_start_slices(void)
 
 /*
  * Where the way back takes longer than that, as in an emulator, the interrupted code would never
- * get on; so each time in a row is twice as late.
+ * get on; so it is twice as late each time, until the thread was left.
  */
 int tick_come_soon(void)
 {
-	uint64_t ns = this_cpu->tick.soon_ns * 2;
+	struct tick *tick = &this_cpu->self->tick;
+	uint64_t ns = tick->soon_when == this_cpu->schedules ? tick->soon_ns * 2 : SOON_NS;
 
-	ns = ns < SOON_NS ? SOON_NS : ns > SOON_MAX_NS ? SOON_MAX_NS : ns;
-	this_cpu->tick.soon_ns = ns;
-	this_cpu->tick.soon_at = clock_ns() + ns;
+	tick->soon_ns = ns > SOON_MAX_NS ? SOON_MAX_NS : ns;
+	tick->soon_when = this_cpu->schedules;
+	tick->soon_at = clock_ns() + tick->soon_ns;
 	return arm();
 }
 

@@ -13,11 +13,12 @@
 
 /* A CPU's own; all in ns by its clock_ns. */
 struct tick {
-	uint64_t at;       /* when the next tick is due; 0: it does not tick */
-	uint64_t slice_at; /* when the scheduler's is; 0: it has none */
-	uint64_t wake_at;  /* when somebody wants to be woken up; 0: nobody */
-	uint64_t soon_at;  /* when an interrupt that did not leave its thread is to come again */
-	uint64_t soon_ns;  /* how long that was put off, since the thread was taken up */
+	uint64_t at;        /* when the next tick is due; 0: it does not tick */
+	uint64_t slice_at;  /* when the scheduler's is; 0: it has none */
+	uint64_t wake_at;   /* when somebody wants to be woken up; 0: nobody */
+	uint64_t soon_at;   /* when an interrupt that did not leave its thread is to come again */
+	uint64_t soon_ns;   /* how long that was put off */
+	uint64_t soon_when; /* the number of schedules that it came to nothing after */
 	_Atomic uint64_t last; /* when it ticked last, for others to see */
 };
 
