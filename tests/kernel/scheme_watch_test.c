@@ -81,7 +81,8 @@ static void wait_for_a_turn(const struct call_scheme *scheme)
 
 	begin(scheme);
 	tried = scheme;
-	EXPECT(make_deaf(deaf_cpu, text("for its turn in %s", scheme->name)));
+	/* Until it was said what the first does, which is found out after the headline. */
+	EXPECT(make_deaf(deaf_cpu, text("on CPU %u the IPI", here)));
 	EXPECT_EQ(work_start(second, call_here, &here), 0);
 	EXPECT_EQ(scheme->single(deaf_cpu, count_run, NULL, true), 0);
 	work_wait(second);
