@@ -96,13 +96,16 @@ TEST(preempt, no_resched_means_later)
 {
 	atomic_uint count = 0;
 	struct thread *thread = make_rt(this_cpu->index, 1, add_one, &count);
+	uint64_t ticks;
 
 	REQUIRE(thread);
 	tick_suspend();
+	ticks = this_cpu->irq_count[TICK_VECTOR];
 	preempt_disable();
 	thread_wake(thread);
 	preempt_enable_no_resched();
-	EXPECT_EQ(atomic_load(&count), 0);
+	/* A device that ticks for all CPUs needs a tick to learn that nobody waits any more. */
+	EXPECT(!atomic_load(&count) || this_cpu->irq_count[TICK_VECTOR] != ticks);
 	preempt_check_resched();
 	EXPECT_EQ(atomic_load(&count), 1);
 	tick_resume();
