@@ -3,14 +3,11 @@
  * apic_mode.c; the two accesses on every IPI's path, ICR and EOI, are inline in
  * <arch/apic_regs.h>.
  */
-#include "acpi.h"
 #include "apic.h"
 #include "regs.h"
 #include <arch/ipi.h>
 #include <arch/irq.h>
-#include <arch/machine.h>
 #include <arch/mm.h>
-#include <arch/trap.h>
 #include <kernel/console/printk.h>
 #include <kernel/panic.h>
 #include <kernel/smp/cpu.h>

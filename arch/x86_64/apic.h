@@ -15,12 +15,12 @@
  */
 void apic_init(uint64_t phys, uint32_t highest_id);
 
-/* Of these, what is in apic_mode.c: the choice, and this CPU's way there. */
-void apic_choose_mode(uint32_t highest_id);
-void apic_enter_mode(void);
-
 /* Brings this CPU's APIC into the chosen mode, everything masked. Interrupts off. */
 void apic_cpu_init(void);
+
+/* For these two, in apic_mode.c: the choice of the mode, and this CPU's way into it. */
+void apic_choose_mode(uint32_t highest_id);
+void apic_enter_mode(void);
 
 /* From here on the APICs' error interrupts are told in words. Boot CPU, once. */
 void apic_report_errors(void);

@@ -15,8 +15,7 @@
 #include <stdint.h>
 
 enum ipi_vector {
-	TICK_VECTOR =
-		0x20, /* IRQ 0: a device that ticks for all CPUs, or who wakes up its keeper */
+	TICK_VECTOR = 0x20, /* IRQ 0, of a device that ticks for all CPUs */
 	LOCAL_TIMER_VECTOR = 0xef,
 	IRQ_WORK_VECTOR = 0xf7,
 	REBOOT_VECTOR = 0xf8,
