@@ -29,7 +29,7 @@ WORDS_LINE = re.compile(rb'^set words=""\n\n#[^\n]*\n', re.MULTILINE)
 # Where Debian keeps the displays, of which only some may be installed; one of them is enough.
 PLUGINS = "/usr/lib/*/bochs/plugins/libbx_%s_gui.so"
 DISPLAYS = {"term": "term", "rfb": 'rfb, options="timeout=0"'}
-# Debian's Bochs has its debugger built in, which waits for this before it starts.
+# Some, as Debian's, have a debugger built in, which waits for this before it starts.
 DEBUGGER = "continue\n"
 # At this rate of its clock (and TSC) the BIOS's delays are short, and the kernel still believes it.
 CONFIG = """\
@@ -78,12 +78,20 @@ def start(opts, folder):
     with open(paths["go"], "w", encoding="utf-8") as go:
         go.write(DEBUGGER)
     screen, terminal = pty.openpty()
-    process = subprocess.Popen(["bochs", "-q", "-f", paths["rc"], "-rc", paths["go"]],
+    process = subprocess.Popen(["bochs", "-q", "-f", paths["rc"]]
+                               + (["-rc", paths["go"]] if has_debugger() else []),
                                stdin=terminal, stdout=terminal, stderr=terminal,
                                env=dict(os.environ, TERM="linux"))
     os.close(terminal)
     threading.Thread(target=swallow, args=(screen,), daemon=True).start()
     return process, paths
+
+
+def has_debugger():
+    """Whether this Bochs knows the option for the debugger's commands, or would refuse it."""
+    said = subprocess.run(["bochs", "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True, check=False).stdout
+    return " -rc " in said
 
 
 def display():
