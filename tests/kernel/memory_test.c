@@ -107,6 +107,31 @@ TEST(memory, frames_run_out_cleanly)
 	EXPECT_EQ(frames_alloc(1, PAGE_SIZE), FRAME_NONE);
 }
 
+/* Whoever asks for all there is below a module's end never gets what the loader put there. */
+TEST(memory, boot_modules_are_nobodys)
+{
+	uint64_t first = boot_info.module[0].base & ~(PAGE_SIZE - 1);
+	uint64_t end = boot_info.module[0].base + boot_info.module[0].length;
+	uint64_t frame, taken = FRAME_NONE;
+
+	if (!boot_info.modules) {
+		test_skip("the loader brought no module");
+		return;
+	}
+	EXPECT_EQ(frame_refs(first), 0);
+	while ((frame = frames_alloc(1, (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)))) {
+		EXPECT(frame < first);
+		*(uint64_t *)phys_to_virt(frame) = taken;
+		taken = frame;
+	}
+	EXPECT(taken != FRAME_NONE);
+	while (taken) {
+		frame = taken;
+		taken = *(uint64_t *)phys_to_virt(frame);
+		frame_free(frame);
+	}
+}
+
 TEST(memory, map_refuses)
 {
 	EXPECT_EQ(arch_map(VMAP_START + 1, 0, PAGE_SIZE, 0), -EINVAL);
