@@ -1,6 +1,6 @@
 /*
  * How to add an IPI: pick a free vector, register its handler, send it. This file
- * is the example in the README, and it is run by every `make test`.
+ * is the example that the README names, and it is run by every `make test`.
  */
 #include "test.h"
 #include <arch/cpu.h>
