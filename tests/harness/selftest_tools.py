@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of the scripts in tools/ that look at the machine, and might change it."""
+"""Tests of the scripts in tools/ that look at the machine, and might change it; and of lists in docs/."""
 
 import gzip
 import os
@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 from harness.fake_machine import Machine  # noqa: E402  (the path comes first)
 from harness.fonts import psf1, psf2  # noqa: E402
 from harness.selftest_deps import Deps  # noqa: E402,F401  (Deps is run)
+from harness.selftest_docs import Docs  # noqa: E402,F401  (so is Docs)
 
 
 class Font(Machine):
