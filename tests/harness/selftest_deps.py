@@ -2,8 +2,9 @@
 
 import gzip
 import os
+import re
 
-from harness.fake_machine import Machine
+from harness.fake_machine import ROOT, Machine
 from harness.fonts import psf2
 
 PROGRAMS = ("gcc objcopy grub-mkimage xorriso mformat python3 clang clang-format cppcheck shellcheck"
@@ -131,6 +132,18 @@ class Deps(Machine):
                 self.assertEqual(self.run_tool("deps", "--check", purpose), (wanted, ""),
                                  (name, purpose))
             os.rename(path + ".away", path)
+
+    def test_what_would_be_skipped_is_missed(self):
+        """The tools of make lint, and those that rows of the platform table need."""
+        for path, pattern, purpose in (("tools/lint", r"(?m)^check_with (\S+)", "lint"),
+                                       ("tests/platforms.txt", r"needs=(\S+)", "all")):
+            with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+                tools = set(re.findall(pattern, file.read())) - {"git", "ovmf"}
+            self.assertGreater(len(tools), 1)
+            for tool in tools:
+                os.rename(self.path("bin", tool), self.path("away"))
+                self.assertEqual(self.run_tool("deps", "--check", purpose), (1, ""), tool)
+                os.rename(self.path("away"), self.path("bin", tool))
 
     def test_old_qemu_will_do_for_a_run(self):
         self.file("etc/os-release", "ID=plan9\n")
