@@ -76,11 +76,16 @@ def number(value):
     return "-" if value is None else "{:,}".format(value)
 
 
+def is_over(row):
+    """Whether a figure is over what it must reach."""
+    return row.nudge is not None and row.must is not None and row.nudge > row.must
+
+
 def reached(row):
     """Whether the goal was reached, or by how much it was missed."""
     if row.nudge is None or row.must is None:
         return "-"
-    if row.nudge > row.must:
+    if is_over(row):
         return "no, +%s" % number(row.nudge - row.must)
     return "stretch" if row.stretch is not None and row.nudge <= row.stretch else "yes"
 
