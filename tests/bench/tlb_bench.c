@@ -6,7 +6,6 @@
 #include <arch/cpu.h>
 #include <arch/mm.h>
 #include <kernel/mm/aspace.h>
-#include <kernel/panic.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 
@@ -16,20 +15,14 @@
 
 static struct aspace *space;
 
-static void must(int error)
-{
-	if (error)
-		panic("tlb_bench: error %d", error);
-}
-
 /* Made once; what a sample changes it puts right again. */
 static void make_space(void)
 {
 	if (space)
 		return;
 	space = aspace_create();
-	must(!space);
-	must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
+	bench_must(!space);
+	bench_must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
 }
 
 static void use(void *info)
@@ -47,7 +40,7 @@ static void rest(void)
 
 static void all_use(struct aspace *used)
 {
-	must(on_each_cpu(use, used, true));
+	bench_must(on_each_cpu(use, used, true));
 }
 
 static uint64_t time_protect(uint64_t pages)
@@ -56,9 +49,9 @@ static uint64_t time_protect(uint64_t pages)
 
 	rest();
 	start = cycles_ordered();
-	must(aspace_protect(space, BASE, pages * PAGE_SIZE, 0));
+	bench_must(aspace_protect(space, BASE, pages * PAGE_SIZE, 0));
 	ticks = cycles_ordered() - start;
-	must(aspace_protect(space, BASE, pages * PAGE_SIZE, MAP_WRITE));
+	bench_must(aspace_protect(space, BASE, pages * PAGE_SIZE, MAP_WRITE));
 	return ticks;
 }
 
@@ -67,7 +60,7 @@ static void two_use(void)
 {
 	make_space();
 	aspace_use(space);
-	must(smp_call_function_single(RECEIVER, use, space, true));
+	bench_must(smp_call_function_single(RECEIVER, use, space, true));
 }
 
 static void nobody_uses(void)
@@ -105,9 +98,9 @@ static uint64_t unmap_1(void)
 	two_use();
 	rest();
 	start = cycles_ordered();
-	must(aspace_unmap(space, BASE + PAGE_SIZE, PAGE_SIZE));
+	bench_must(aspace_unmap(space, BASE + PAGE_SIZE, PAGE_SIZE));
 	ticks = cycles_ordered() - start;
-	must(aspace_populate(space, BASE + PAGE_SIZE, PAGE_SIZE, 1, MAP_WRITE));
+	bench_must(aspace_populate(space, BASE + PAGE_SIZE, PAGE_SIZE, 1, MAP_WRITE));
 	nobody_uses();
 	return ticks;
 }
@@ -118,7 +111,7 @@ static uint64_t time_page(void)
 	uint64_t start, ticks;
 
 	rest();
-	must(aspace_lock(&space->lock));
+	bench_must(aspace_lock(&space->lock));
 	start = cycles_ordered();
 	flush_tlb_page(space, BASE);
 	ticks = cycles_ordered() - start;
@@ -138,7 +131,6 @@ static uint64_t page_remote(void)
 	all_use(space);
 	all = time_page();
 	nobody_uses();
-	/* Where others share the host's CPUs, either may be held up. */
-	return all > alone ? (all - alone) / remote : 0;
+	return bench_share(alone, all, remote);
 }
 BENCH(tlb_page_remote, "tlb.page.remote", 2, RECEIVERS_SPIN, page_remote);
