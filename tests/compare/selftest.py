@@ -308,8 +308,9 @@ class Whole(unittest.TestCase):
         def none(*_, **__):
             raise apt.Unavailable("no route")
         with mock.patch.object(packages, "get", none):
-            said = self.expect(0, "Linux was not measured: no route", "--rounds", "0")
+            said = self.expect(3, "Linux was not measured: no route", "--rounds", "0")
         self.assertIn("Linux 6.12.95, recorded", said)
+        self.assertIn("wanted and could not be had: no route.", said)
         self.assertNotIn("came out", said)
         self.expect(0, "--recorded was given", "--recorded", "--rounds", "0")
 
