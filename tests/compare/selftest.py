@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -115,6 +116,18 @@ class Building(unittest.TestCase):
             self.assertEqual(build.compiler('X=y\nCONFIG_CC_VERSION_TEXT="%s"\n' % said), "gcc-12")
         with self.assertRaisesRegex(HarnessError, "names no gcc"):
             build.compiler('CONFIG_CC_VERSION_TEXT="clang version 16"')
+
+    def test_first_program(self):
+        """It is compiled with the warnings as errors, and needs no library at hand."""
+        if not shutil.which("gcc") or not shutil.which("readelf"):
+            self.skipTest("no gcc or readelf here")
+        folder = tempfile.mkdtemp(prefix="nudge-selftest-")
+        self.addCleanup(shutil.rmtree, folder)
+        program = build.first_program(folder)
+        said = subprocess.run(["readelf", "-lW", program], stdout=subprocess.PIPE, check=True,
+                              universal_newlines=True).stdout
+        self.assertIn("LOAD", said)
+        self.assertNotIn("INTERP", said)
 
     def test_archive(self):
         whole = cpio.archive(["dev"], {"init": b"12345"}, {"dev/console": (5, 1)})
