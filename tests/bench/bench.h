@@ -1,9 +1,9 @@
 /*
  * Benchmarks in the kernel: registered like tests, printed as "# bench {…}".
  *
- * A benchmark gives one sample, in TSC ticks, each time it is called on CPU 0. The
- * runner puts the receiving CPU into the wanted state, warms up, keeps every
- * sample and prints after the last.
+ * A benchmark gives one sample, in TSC ticks, each time it is called on CPU 0: no other unit is
+ * registered. The runner puts the receiving CPU into the wanted state, warms up, keeps every sample
+ * and prints after the last.
  */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H

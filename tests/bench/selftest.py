@@ -150,6 +150,7 @@ class Tables(unittest.TestCase):
         {"name": "call.self", "cpus": 2, "linux": 88, "must": 40, "stretch": 25},
         {"name": "wake", "cpus": 2, "linux": 5409, "must": 400, "stretch": 250},
         {"name": "boot.online", "cpus": 4}, {"name": "boot.online", "cpus": 64},
+        {"name": "boot.online", "cpus": 255},
         {"name": "size.text", "cpus": 0, "must": 100}]}
 
     def rows(self, found=None, in_bytes=None, unmeasured=None):
@@ -173,9 +174,22 @@ class Tables(unittest.TestCase):
     def test_growth(self):
         found = {(cpus, apic): figures.Figures(
             {}, {"boot.online": dict(RESULT, p50=1000 * cpus)}, {})
-                 for cpus in (4, 64) for apic in boots.MODES}
-        row = next(row for row in self.rows(found) if row.name == "boot.online.each")
-        self.assertEqual((row.cpus, row.nudge, row.x2apic), (64, 1000, 1000))
+                 for cpus in (4, 64, 255) for apic in boots.MODES}
+        found[255, "xapic"].results["boot.online"]["p50"] += 191000
+        rows = [row for row in self.rows(found) if row.name == "boot.online.each"]
+        self.assertEqual([(row.cpus, row.nudge, row.x2apic) for row in rows],
+                         [(64, 1000, 1000), (255, 2000, 1000)])
+
+    def test_flat(self):
+        """What must not grow with the CPUs is judged by what it takes at fewer."""
+        goal = {"name": "flat", "cpus": 8, "must": 60, "flat_from": 2}
+        for few, wanted in ((75, 60), (50, 50), (None, 60)):
+            found = taken(other=1) if few is None else taken(flat=few)
+            self.assertEqual(table.limit(goal, found), wanted)
+        self.assertEqual(table.limit({"name": "flat", "cpus": 8}, taken(flat=9)), None)
+        flat = {row["cpus"]: row.get("flat_from") for row in table.goals()["rows"]
+                if row["name"] == "tlb.page.remote"}
+        self.assertEqual(flat, {2: None, 8: 2, 64: 8})
 
     def test_reached_and_ratio(self):
         row = table.Row("a", 2, 88, 40, None, 40, 25, None)
