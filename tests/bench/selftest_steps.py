@@ -50,8 +50,8 @@ class Steps(unittest.TestCase):
         vectors = "kernel/smp/vectors.c"
         for function in ("drain", "run_all", "run_one_waited", "run_unwaited", "run", "csd_of",
                          "llist_del_all", "llist_reverse_order"):
-            self.assertEqual(steps.by_rules(steps.TARGET, "mov", self.place(function, file=vectors)),
-                             "drain")
+            place = self.place(function, file=vectors)
+            self.assertEqual(steps.by_rules(steps.TARGET, "mov", place), "drain")
         for function in ("on_call_function_single", "on_call_function", "on_reschedule"):
             place = steps.Place([function], [""], vectors)
             self.assertEqual(steps.by_rules(steps.TARGET, "ret", place), "dispatch")

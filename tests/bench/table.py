@@ -39,7 +39,7 @@ def _note(taken, unmeasured, name, cpus):
 
 
 def growth(rows):
-    """Ticks of start-up for each further CPU, from each count to the next: it is no straight line."""
+    """Ticks of start-up for each further CPU, from each count to the next: no straight line."""
     points = sorted((row.cpus, row) for row in rows
                     if row.name == "boot.online" and row.nudge is not None)
 
