@@ -85,6 +85,20 @@ class Steps(unittest.TestCase):
             self.assertIn("`%s`" % metric, page)
         self.assertLessEqual(set(others), {row["name"] for row in table.goals()["rows"]})
 
+    def test_the_pages_sums(self):
+        """In docs/numbers.md the steps add up to the medians beside them."""
+        text = record.read_text(os.path.join(steps.ROOT, "docs", "numbers.md"))
+        found, sums, head = record.parse(text).figures, {}, []
+        for line in record.block(text, "breakdown").splitlines():
+            cells = [cell.strip(" `") for cell in line.split("|")[3:-1]]
+            head = cells if line.startswith("| CPU |") else head
+            if line.startswith("|  | sum |"):
+                sums.update(zip(head, map(int, cells)))
+        wanted = {mode: found[steps.MAIN_METRIC, 2, mode] for mode in boots.MODES}
+        wanted.update((metric, found[metric, 2, "xapic"])
+                      for metrics in steps.OTHER_METRICS for metric in metrics)
+        self.assertEqual(sums, wanted)
+
     def test_sum_holds_everything(self):
         known = {1: self.place("f"), 2: self.place("g", file="lib/x.c")}
         found = steps.attribute([trace.Step(0, 1), trace.Step(0, 2), trace.Step(1, 1)],
