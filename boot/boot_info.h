@@ -5,6 +5,7 @@
 #ifndef BOOT_BOOT_INFO_H
 #define BOOT_BOOT_INFO_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,7 +41,7 @@ struct boot_framebuffer {
 };
 
 struct boot_info {
-	uint64_t entry_ticks; /* the TSC when C was entered */
+	uint64_t entry_ticks; /* the TSC when the loader jumped here; set by entry.S */
 	char protocol[16];
 	char loader[64];
 	char cmdline[BOOT_TEXT];
@@ -53,6 +54,8 @@ struct boot_info {
 	uint8_t rsdp[RSDP_MAX];
 	uint64_t rsdp_phys; /* 0: unknown */
 };
+
+static_assert(offsetof(struct boot_info, entry_ticks) == 0, "entry.S writes it there");
 
 extern struct boot_info boot_info;
 

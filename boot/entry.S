@@ -82,6 +82,10 @@ corridor:
 	cld
 	mov	$early_stack_top, %esp
 	call	require_long_mode
+	/* The clock is read here: a CPU that has long mode has a TSC. */
+	rdtsc
+	mov	%eax, boot_info_phys
+	mov	%edx, boot_info_phys + 4
 	call	make_page_tables
 	jmp	enter_long_mode
 

@@ -7,7 +7,6 @@
 #include "entry.h"
 #include <arch/init.h>
 #include <arch/mm.h>
-#include <arch/time.h>
 #include <kernel/main.h>
 
 #define EARLY_REACH (4ull << 30)
@@ -27,7 +26,6 @@ void boot_main(uint32_t magic, uint32_t info)
 {
 	size_t avail = EARLY_REACH - info;
 
-	boot_info.entry_ticks = cycles();
 	arch_early_console();
 	if (magic == PVH_START_MAGIC)
 		pvh_parse(&boot_info, early_map(info, 0), avail, early_map);

@@ -6,7 +6,7 @@
 
 void progress_cpus(unsigned int online, unsigned int failed, unsigned int total);
 
-/* TSC ticks from the kernel's first C until all CPUs were online or given up. */
+/* TSC ticks from the loader's jump until all CPUs were online or given up. */
 extern uint64_t progress_online_ticks;
 
 /* Ends the line with how many came, how long it took, and who did not come. */

@@ -1,14 +1,16 @@
 /*
  * Benchmarks in the kernel: registered like tests, printed as "# bench {…}".
  *
- * A benchmark gives one sample, in TSC ticks, each time it is called on CPU 0. The
- * runner puts the receiving CPU into the wanted state, warms up, keeps every
- * sample and prints after the last.
+ * A benchmark gives one sample, in TSC ticks, each time it is called on CPU 0: no other unit is
+ * registered. The runner puts the receiving CPU into the wanted state, warms up, keeps every sample
+ * and prints after the last.
  */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
 
 #include <arch/time.h>
+#include <kernel/panic.h>
+#include <kernel/smp/cpu.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +20,34 @@ enum receiver {
 	RECEIVER_SPINS,  /* CPU 1 spins with PAUSE, the others halt */
 	RECEIVERS_SPIN,  /* all but CPU 0 spin */
 };
+
+/* Instead of a sample, where what should take longer did not: then there is no figure. */
+#define NO_SAMPLE UINT64_MAX
+
+/* What each call takes of several, as the difference between many of them and few. */
+static inline uint64_t bench_share(uint64_t few, uint64_t many, uint64_t calls)
+{
+	return many > few ? (many - few) / calls : NO_SAMPLE;
+}
+
+/* A benchmark of what failed would be a figure of nothing. */
+static inline void bench_must(int error)
+{
+	if (error)
+		panic("benchmark: error %d", error);
+}
+
+/*
+ * That this CPU queued the calls that were timed, since the count was before. In place of what they
+ * returned: to keep that beyond the second reading of the clock is an instruction of the figure.
+ */
+static inline void bench_must_queue(uint64_t before, uint64_t calls)
+{
+	uint64_t queued = this_cpu->calls_queued - before;
+
+	if (queued != calls)
+		panic("benchmark: %lu calls were queued, not %lu", queued, calls);
+}
 
 struct bench {
 	const char *name;

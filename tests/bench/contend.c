@@ -1,6 +1,7 @@
 /*
  * Starting all CPUs at once, and what each of their calls took.
  */
+#include "bench.h"
 #include "contend.h"
 #include <arch/time.h>
 #include <kernel/sched/work.h>
@@ -14,7 +15,7 @@ uint64_t contend(void (*share)(void *unused))
 		work_wait(cpu);
 	start = cycles_ordered();
 	for (unsigned int cpu = 1; cpu < online; cpu++)
-		work_start(cpu, share, NULL);
+		bench_must(work_start(cpu, share, NULL));
 	share(NULL);
 	for_each_cpu(cpu, &cpu_online_mask)
 		work_wait(cpu);

@@ -11,6 +11,8 @@ from collections import namedtuple
 from harness import judge
 from harness.machine import HarnessError
 
+# How many samples a row with a goal has: method.h.
+SAMPLES, SAMPLES_MANY_CPUS, MANY_CPUS = 2000, 300, 32
 LINE = re.compile(r"^# (bench|bench-run|bench-skip) (\{.*)$", re.MULTILINE)
 ORDERED = ("min", "p50", "p90", "p99", "max")
 NUMBERS = ("cpus", "n", "tsc_hz") + ORDERED
@@ -78,6 +80,18 @@ def parse(text, cpus, apic):
     if not run:
         raise HarnessError("the log has no '# bench-run' line")
     return Figures(run, results, skips)
+
+
+def check_samples(rows, taken):
+    """Rows with a goal have as many samples as the method says; Figures by (cpus, apic)."""
+    for (cpus, apic), found in taken.items():
+        method = SAMPLES_MANY_CPUS if cpus >= MANY_CPUS else SAMPLES
+        wanted = {row["name"]: row.get("samples", method) for row in rows
+                  if row["cpus"] == cpus and "must" in row}
+        for name, result in found.results.items():
+            if result["n"] != wanted.get(name, result["n"]):
+                raise HarnessError("%s @%d %s: %d samples, the method wants %d"
+                                   % (name, cpus, apic, result["n"], wanted[name]))
 
 
 def of_outcome(outcome, cpus, apic):

@@ -129,17 +129,22 @@ def changes(record, rows, booted):
                     if key not in now and key[1:] in booted]
 
 
+def where(name, cpus, apic="xapic"):
+    """A figure's name for people: goals and most talk are about xAPIC."""
+    return "%s%s%s" % (name, " @%d" % cpus if cpus else "", " x2apic" if apic == "x2apic" else "")
+
+
 def line_of(change):
     """One change as a line."""
     name, cpus, apic, old, new, worse = change
-    where = "%s%s%s" % (name, " @%d" % cpus if cpus else "", " x2apic" if apic == "x2apic" else "")
+    place = where(name, cpus, apic)
     if new is None:
-        return "worse   %s: was %s, is not measured any more" % (where, table.number(old))
+        return "worse   %s: was %s, is not measured any more" % (place, table.number(old))
     if old is None:
-        return "new     %s: %s" % (where, table.number(new))
+        return "new     %s: %s" % (place, table.number(new))
     percent = " (%+.1f %%)" % ((new - old) * 100 / old) if old else ""
     word = "worse" if worse else "better" if new < old else "within"
-    return "%-7s %s: %s, was %s%s" % (word, where, table.number(new), table.number(old), percent)
+    return "%-7s %s: %s, was %s%s" % (word, place, table.number(new), table.number(old), percent)
 
 
 def content(data, rows, identity, form=table.markdown):

@@ -2,7 +2,7 @@
 """Tests of what takes and compares the figures: a wrong number must never look right.
 
 Logs and tables are judged as text; selftest_runs.py makes whole runs with a shell script
-in QEMU's place.
+in QEMU's place, selftest_steps.py has what takes a figure apart.
 """
 
 import os
@@ -13,14 +13,14 @@ import sys
 import tempfile
 import unittest
 from types import SimpleNamespace
-from unittest import mock
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
-from bench import boots, figures, record, sizes, steps, table, trace  # noqa: E402
+from bench import boots, figures, record, sizes, table  # noqa: E402
 from bench.selftest_runs import RESULT, RUN, SKIP, Whole, result  # noqa: E402,F401  (Whole is run)
+from bench.selftest_steps import Steps, Tracing  # noqa: E402,F401  (both are run)
 from harness.machine import HarnessError  # noqa: E402  (the path comes first)
 
 
@@ -119,6 +119,24 @@ class Boots(unittest.TestCase):
                                                          "call.self @2 xapic: 40, then 41"])
         self.assertEqual(len(boots.differences(one, taken(b=5))), 2)
 
+    def test_samples_of_rows_with_a_goal(self):
+        def check(n, cpus=2, **goal):
+            found = {(cpus, "xapic"): figures.Figures({}, {"a": dict(RESULT, n=n)}, {})}
+            figures.check_samples([dict(name="a", cpus=cpus, **goal)], found)
+        check(2000, must=1)
+        check(300, cpus=32, must=1)
+        check(3, must=1, samples=3)
+        check(200)
+        for n, more in ((200, {}), (300, {}), (2000, {"cpus": 32}), (2000, {"samples": 3})):
+            with self.assertRaisesRegex(HarnessError, "%d samples, the method wants" % n):
+                check(n, must=1, **more)
+
+    def test_the_methods_numbers(self):
+        text = record.read_text(os.path.join(HERE, "method.h"))
+        for name in ("SAMPLES", "SAMPLES_MANY_CPUS", "MANY_CPUS"):
+            self.assertIn((name, str(getattr(figures, name))),
+                          re.findall(r"#define (\w+) +(\d+)", text))
+
     def test_two_kernels(self):
         one = figures.Figures({"commit": "a"}, {}, {})
         with self.assertRaisesRegex(HarnessError, "two kernels"):
@@ -132,6 +150,7 @@ class Tables(unittest.TestCase):
         {"name": "call.self", "cpus": 2, "linux": 88, "must": 40, "stretch": 25},
         {"name": "wake", "cpus": 2, "linux": 5409, "must": 400, "stretch": 250},
         {"name": "boot.online", "cpus": 4}, {"name": "boot.online", "cpus": 64},
+        {"name": "boot.online", "cpus": 255},
         {"name": "size.text", "cpus": 0, "must": 100}]}
 
     def rows(self, found=None, in_bytes=None, unmeasured=None):
@@ -155,9 +174,22 @@ class Tables(unittest.TestCase):
     def test_growth(self):
         found = {(cpus, apic): figures.Figures(
             {}, {"boot.online": dict(RESULT, p50=1000 * cpus)}, {})
-                 for cpus in (4, 64) for apic in boots.MODES}
-        row = next(row for row in self.rows(found) if row.name == "boot.online.each")
-        self.assertEqual((row.cpus, row.nudge, row.x2apic), (64, 1000, 1000))
+                 for cpus in (4, 64, 255) for apic in boots.MODES}
+        found[255, "xapic"].results["boot.online"]["p50"] += 191000
+        rows = [row for row in self.rows(found) if row.name == "boot.online.each"]
+        self.assertEqual([(row.cpus, row.nudge, row.x2apic) for row in rows],
+                         [(64, 1000, 1000), (255, 2000, 1000)])
+
+    def test_flat(self):
+        """What must not grow with the CPUs is judged by what it takes at fewer."""
+        goal = {"name": "flat", "cpus": 8, "must": 60, "flat_from": 2}
+        for few, wanted in ((75, 60), (50, 50), (None, 60)):
+            found = taken(other=1) if few is None else taken(flat=few)
+            self.assertEqual(table.limit(goal, found), wanted)
+        self.assertEqual(table.limit({"name": "flat", "cpus": 8}, taken(flat=9)), None)
+        flat = {row["cpus"]: row.get("flat_from") for row in table.goals()["rows"]
+                if row["name"] == "tlb.page.remote"}
+        self.assertEqual(flat, {2: None, 8: 2, 64: 8})
 
     def test_reached_and_ratio(self):
         row = table.Row("a", 2, 88, 40, None, 40, 25, None)
@@ -173,7 +205,8 @@ class Tables(unittest.TestCase):
         self.assertLessEqual(set(table.SELECTION), set(keys))
         for row in rows:
             self.assertTrue(row["what"], row)
-            self.assertLessEqual(set(row), {"name", "cpus", "linux", "must", "stretch", "what"})
+            self.assertLessEqual(set(row), {"name", "cpus", "linux", "must", "stretch", "what",
+                                            "samples", "flat_from"})
             if "linux" in row:
                 self.assertLess(row["stretch"], row["must"], row)
                 self.assertLess(row["must"], row["linux"], row)
@@ -247,6 +280,7 @@ class Sizes(unittest.TestCase):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(source, "w", encoding="ascii") as file:
             file.write('.text\n.zero %d\n.section .text.isr, "ax"\n.zero 2\n.data\n.zero 64\n'
+                       '.section .boot.text, "ax"\n.zero 3\n.section .boot.data, "a"\n.zero 99\n'
                        % size)
         subprocess.run(["gcc", "-c", source, "-o", target], check=True)
         if not with_source:
@@ -260,7 +294,7 @@ class Sizes(unittest.TestCase):
         self.add("lib/b", 20)
         self.add("tests/kernel/c", 40)
         self.add("kernel/gone", 80, with_source=False)
-        self.assertEqual(sizes.text_bytes(build, self.root), 10 + 20 + 2 * 2)
+        self.assertEqual(sizes.text_bytes(build, self.root), 10 + 20 + 2 * (2 + 3))
 
     def test_image(self):
         elf, image = (os.path.join(self.root, "nudge" + end) for end in (".elf", ".iso"))
@@ -271,103 +305,6 @@ class Sizes(unittest.TestCase):
         self.assertEqual(sizes.image_bytes(self.root, elf), (5, None))
         os.utime(image, (1, 1))
         self.assertIn("older", sizes.image_bytes(self.root, elf)[1])
-
-
-class Steps(unittest.TestCase):
-    """Instructions and the steps they belong to."""
-
-    def test_log(self):
-        lines = [b"Trace 0: 0x7f [00000000/ffffffff80000010/c0de/ff] a\n", b"noise\n",
-                 b"Trace 1: 0x7f [00000000/ffffffff80000020/c0de/ff] b\n",
-                 b"Stopped execution of TB chain before 0x7f [ffffffff80000020] b\n",
-                 b"Trace 0: 0x7f [00000000/ffffffff80000013/c0de/ff] a\n",
-                 b"Trace 1: 0x7f [00000000/ffffffff80000020/c0de/ff] b\n",
-                 b"Trace 0: 0x7f [00000000/ffffffff80000016/c0de/ff] the end is cut off\n"]
-        self.assertEqual([(cpu, address & 0xff) for cpu, address in trace.executed(lines)],
-                         [(0, 0x10), (0, 0x13), (1, 0x20)])
-
-    def test_window(self):
-        code = {0: "lfence", 3: "rdtsc", 5: "nop", 20: "rdtsc"}
-        path = [trace.Step(0, address) for address in
-                (0, 3, 5, 20, 0, 3, 5, 5, 0, 3, 20, 20, 0, 3)]
-        found, _ = trace.window(path, code, 4, passed=0)
-        self.assertEqual(found, path[1:5])
-        self.assertEqual(trace.window(path, code, 4, passed=2)[0], path[9:13])
-        self.assertEqual(trace.window(path, code, 5, passed=0), (None, {4: 3}))
-
-    def place(self, function, line="", file="kernel/smp/call.c"):
-        return steps.Place([function, "outer"], ["", line], file)
-
-    def test_rules(self):
-        cases = [("checks", "mov", self.place("f")), ("fence", "mfence", self.place("f")),
-                 ("claim", "mov", self.place("f", "\tcsd->info = info;")),
-                 ("accounting", "addq", self.place("csd_queue", "\tthis_cpu->ipi_sent[V]++;")),
-                 ("enqueue", "lock", self.place("llist_add")),
-                 (steps.MEASURING, "lfence", self.place("cycles_ordered", file="tests/bench/a.c")),
-                 ("outer()", "mov", self.place("f", file="lib/string.c"))]
-        for wanted, code, place in cases:
-            self.assertEqual(steps.by_rules(steps.SENDER, code, place), wanted)
-
-    def test_target(self):
-        stub = self.place("isr", file="arch/isr.S")
-        spin = self.place("spin", file="tests/bench/runner.c")
-        called = self.place("nothing", file="tests/bench/call.c")
-        target = steps.Target()
-        walk = [("pause", spin), ("push", stub), ("mov", self.place("drain")), ("ret", called),
-                ("pop", stub), ("iretq", stub), ("pause", spin)]
-        self.assertEqual([target.step(*now) for now in walk],
-                         [steps.LOOP, steps.ENTRY, "drain", steps.FUNCTION, steps.EXIT, steps.EXIT,
-                          steps.LOOP])
-
-    def test_thread_behind_an_interrupt(self):
-        stub = self.place("isr", file="arch/isr.S")
-        switch = self.place("schedule", file="kernel/sched/sched.c")
-        target = steps.Target()
-        walk = [("push", stub), ("mov", self.place("drain")), ("cmp", stub), ("mov", switch),
-                ("ret", self.place("woken", file="tests/bench/wake_bench.c")), ("pop", stub)]
-        self.assertEqual([target.step(*now) for now in walk][2:],
-                         [steps.EXIT, steps.SWITCH, steps.FUNCTION, steps.EXIT])
-
-    def test_the_page_has_the_main_rows(self):
-        found = [steps.Instruction(0, 1, "mov", None, "checks")]
-        with mock.patch.object(steps, "take", lambda *_: found):
-            page = steps.markdown("elf")
-        for metric in (steps.MAIN_METRIC,) + steps.OTHER_METRICS:
-            self.assertIn("`%s`" % metric, page)
-        self.assertLessEqual(set(steps.OTHER_METRICS),
-                             {row["name"] for row in table.goals()["rows"]})
-
-    def test_sum_holds_everything(self):
-        known = {1: self.place("f"), 2: self.place("g", file="lib/x.c")}
-        found = steps.attribute([trace.Step(0, 1), trace.Step(0, 2), trace.Step(1, 1)],
-                                {1: "mov", 2: "mov"}, known)
-        rows = steps.rows({"xapic": found, "x2apic": found[:1]})
-        self.assertEqual(rows[-1][2:], ["3", "1"])
-        self.assertIn(["sender", "outer()", "1", "0"], rows)
-
-
-class Tracing(unittest.TestCase):
-    """A trace that did not come about is no fault of the benchmark's."""
-
-    def refused(self, script, why):
-        folder = tempfile.mkdtemp(prefix="nudge-selftest-")
-        self.addCleanup(shutil.rmtree, folder)
-        elf = os.path.join(folder, "nudge.elf")
-        for name, text in (("nudge.elf", "\x7fELF"), ("qemu", "#!/bin/sh\n" + script)):
-            with open(os.path.join(folder, name), "w", encoding="latin-1") as file:
-                file.write(text)
-        os.chmod(os.path.join(folder, "qemu"), 0o755)
-        with mock.patch.dict(os.environ, QEMU=os.path.join(folder, "qemu")), \
-                mock.patch.multiple(trace, disassembly=lambda _: {}, address_of=lambda *_: 0,
-                                    SECONDS=1, GOODBYE_SECONDS=1), \
-                self.assertRaisesRegex(HarnessError, why):
-            trace.take(elf, 2, "xapic", "call.self", 40)
-
-    def test_ends(self):
-        self.refused("echo no such machine >&2; exit 1", "status 1: no such machine")
-        self.refused("kill -ABRT $$", "status -6: it said nothing")
-        self.refused("exec sleep 60", "ended after 1 s")
-        self.refused("exit 33", "debugger does not answer")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@
 #include <arch/mmu.h>
 #include <kernel/mm/frames.h>
 #include <kernel/mm/aspace.h>
-#include <kernel/panic.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <tests/schemes/shootdown.h>
@@ -24,12 +23,6 @@
 
 static struct aspace *space;
 
-static void must(int error)
-{
-	if (error)
-		panic("shootdown_bench: error %d", error);
-}
-
 static void use(void *info)
 {
 	aspace_switch(info);
@@ -37,18 +30,18 @@ static void use(void *info)
 
 static void begin(const struct shootdown_scheme *scheme)
 {
-	must(shootdown_scheme_use(scheme));
+	bench_must(shootdown_scheme_use(scheme));
 	space = aspace_create();
-	must(!space);
-	must(aspace_populate(space, BASE, PAGE_SIZE, 1, MAP_WRITE));
+	bench_must(!space);
+	bench_must(aspace_populate(space, BASE, PAGE_SIZE, 1, MAP_WRITE));
 }
 
 static void end(void)
 {
-	must(on_each_cpu(use, NULL, true));
+	bench_must(on_each_cpu(use, NULL, true));
 	aspace_use(NULL);
-	must(aspace_destroy(space));
-	must(shootdown_scheme_use(NULL));
+	bench_must(aspace_destroy(space));
+	bench_must(shootdown_scheme_use(NULL));
 }
 
 static void rest(void)
@@ -77,9 +70,9 @@ static uint64_t time_flush(const struct shootdown_scheme *scheme)
 		.frames = &taken,
 	};
 
-	must(!frame);
+	bench_must(!frame);
 	rest();
-	must(aspace_lock(&space->lock));
+	bench_must(aspace_lock(&space->lock));
 	start = cycles_ordered();
 	if (scheme->flush(&what))
 		shootdown_put(taken);
@@ -92,14 +85,14 @@ static uint64_t time_flush(const struct shootdown_scheme *scheme)
 static void settle(const struct shootdown_scheme *scheme)
 {
 	if (scheme->settle)
-		must(on_each_cpu(tick, NULL, true));
-	must(shootdown_settle(scheme, space));
+		bench_must(on_each_cpu(tick, NULL, true));
+	bench_must(shootdown_settle(scheme, space));
 }
 
 static void all_use(void)
 {
 	aspace_use(space);
-	must(on_each_cpu(use, space, true));
+	bench_must(on_each_cpu(use, space, true));
 }
 
 static uint64_t page(const struct shootdown_scheme *scheme)
@@ -118,7 +111,7 @@ static uint64_t page_few(const struct shootdown_scheme *scheme)
 	uint64_t ticks;
 
 	aspace_use(space);
-	must(smp_call_function_single(RECEIVER, use, space, true));
+	bench_must(smp_call_function_single(RECEIVER, use, space, true));
 	ticks = time_flush(scheme);
 	settle(scheme);
 	return ticks;
@@ -176,7 +169,7 @@ static uint64_t tick_behind(void)
 
 	all_use();
 	time_flush(&deferred_scheme);
-	must(smp_call_function_single(RECEIVER, tick_timed, &ticks, true));
+	bench_must(smp_call_function_single(RECEIVER, tick_timed, &ticks, true));
 	settle(&deferred_scheme);
 	return ticks;
 }
@@ -187,7 +180,7 @@ static uint64_t tick_reclaim(void)
 {
 	all_use();
 	time_flush(&deferred_scheme);
-	must(smp_call_function(tick, NULL, true));
+	bench_must(smp_call_function(tick, NULL, true));
 	return time_tick();
 }
 BENCH_FEW_BETWEEN(tick_reclaim, "tlb.deferred.tick.reclaim", 2, RECEIVERS_SPIN, tick_reclaim,

@@ -7,7 +7,7 @@ import subprocess
 from harness.machine import HarnessError
 
 # Sections of instructions, as `size -A` names them.
-TEXT = re.compile(r"^(\.text\S*|\.boot)\s+(\d+)", re.MULTILINE)
+TEXT = re.compile(r"^(\.text\S*|\.boot\.text)\s+(\d+)", re.MULTILINE)
 SOURCES = (".c", ".S")
 
 

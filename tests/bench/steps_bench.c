@@ -213,7 +213,7 @@ static uint64_t drain_each(void)
 {
 	uint64_t few = time_drain(2), many = time_drain(ITEMS);
 
-	return many > few ? (many - few) / (ITEMS - 2) : 0;
+	return bench_share(few, many, ITEMS - 2);
 }
 BENCH_FEW(step_drain_each, "step.drain.each", 1, RECEIVER_HALTED, drain_each);
 

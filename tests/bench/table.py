@@ -39,17 +39,21 @@ def _note(taken, unmeasured, name, cpus):
 
 
 def growth(rows):
-    """Ticks of start-up for each further CPU, from the smallest count to the largest."""
+    """Ticks of start-up for each further CPU, from each count to the next: no straight line."""
     points = sorted((row.cpus, row) for row in rows
                     if row.name == "boot.online" and row.nudge is not None)
-    if len(points) < 2:
-        return []
-    (few, first), (many, last) = points[0], points[-1]
 
-    def slope(one, other):
-        return None if None in (one, other) else round((other - one) / (many - few))
-    return [Row("boot.online.each", many, None, slope(first.nudge, last.nudge),
-                slope(first.x2apic, last.x2apic), None, None, None)]
+    def slope(one, other, more):
+        return None if None in (one, other) else round((other - one) / more)
+    return [Row("boot.online.each", many, None, slope(one.nudge, other.nudge, many - few),
+                slope(one.x2apic, other.x2apic, many - few), None, None, None)
+            for (few, one), (many, other) in zip(points, points[1:])]
+
+
+def limit(goal, taken):
+    """What a row must reach; one that must be flat, also what the same takes at fewer CPUs."""
+    few = median(taken, goal["name"], goal.get("flat_from"), "xapic")
+    return min((most for most in (goal.get("must"), few) if most is not None), default=None)
 
 
 def rows_of(data, taken, sizes, unmeasured):
@@ -59,7 +63,7 @@ def rows_of(data, taken, sizes, unmeasured):
         name, cpus = goal["name"], goal["cpus"]
         nudge = sizes.get(name) if not cpus else median(taken, name, cpus, "xapic")
         rows.append(Row(name, cpus, goal.get("linux"), nudge, median(taken, name, cpus, "x2apic"),
-                        goal.get("must"), goal.get("stretch"),
+                        limit(goal, taken), goal.get("stretch"),
                         None if nudge is not None else _note(taken, unmeasured, name, cpus)))
     rows += growth(rows)
     named = {(row.name, row.cpus) for row in rows}
@@ -76,11 +80,16 @@ def number(value):
     return "-" if value is None else "{:,}".format(value)
 
 
+def is_over(row):
+    """Whether a figure is over what it must reach."""
+    return row.nudge is not None and row.must is not None and row.nudge > row.must
+
+
 def reached(row):
     """Whether the goal was reached, or by how much it was missed."""
     if row.nudge is None or row.must is None:
         return "-"
-    if row.nudge > row.must:
+    if is_over(row):
         return "no, +%s" % number(row.nudge - row.must)
     return "stretch" if row.stretch is not None and row.nudge <= row.stretch else "yes"
 

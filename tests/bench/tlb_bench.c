@@ -6,7 +6,7 @@
 #include <arch/cpu.h>
 #include <arch/mm.h>
 #include <kernel/mm/aspace.h>
-#include <kernel/panic.h>
+#include <kernel/mm/batch.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 
@@ -16,20 +16,14 @@
 
 static struct aspace *space;
 
-static void must(int error)
-{
-	if (error)
-		panic("tlb_bench: error %d", error);
-}
-
 /* Made once; what a sample changes it puts right again. */
 static void make_space(void)
 {
 	if (space)
 		return;
 	space = aspace_create();
-	must(!space);
-	must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
+	bench_must(!space);
+	bench_must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
 }
 
 static void use(void *info)
@@ -47,7 +41,7 @@ static void rest(void)
 
 static void all_use(struct aspace *used)
 {
-	must(on_each_cpu(use, used, true));
+	bench_must(on_each_cpu(use, used, true));
 }
 
 static uint64_t time_protect(uint64_t pages)
@@ -56,9 +50,9 @@ static uint64_t time_protect(uint64_t pages)
 
 	rest();
 	start = cycles_ordered();
-	must(aspace_protect(space, BASE, pages * PAGE_SIZE, 0));
+	bench_must(aspace_protect(space, BASE, pages * PAGE_SIZE, 0));
 	ticks = cycles_ordered() - start;
-	must(aspace_protect(space, BASE, pages * PAGE_SIZE, MAP_WRITE));
+	bench_must(aspace_protect(space, BASE, pages * PAGE_SIZE, MAP_WRITE));
 	return ticks;
 }
 
@@ -67,7 +61,7 @@ static void two_use(void)
 {
 	make_space();
 	aspace_use(space);
-	must(smp_call_function_single(RECEIVER, use, space, true));
+	bench_must(smp_call_function_single(RECEIVER, use, space, true));
 }
 
 static void nobody_uses(void)
@@ -105,20 +99,97 @@ static uint64_t unmap_1(void)
 	two_use();
 	rest();
 	start = cycles_ordered();
-	must(aspace_unmap(space, BASE + PAGE_SIZE, PAGE_SIZE));
+	bench_must(aspace_unmap(space, BASE + PAGE_SIZE, PAGE_SIZE));
 	ticks = cycles_ordered() - start;
-	must(aspace_populate(space, BASE + PAGE_SIZE, PAGE_SIZE, 1, MAP_WRITE));
+	bench_must(aspace_populate(space, BASE + PAGE_SIZE, PAGE_SIZE, 1, MAP_WRITE));
 	nobody_uses();
 	return ticks;
 }
 BENCH(tlb_unmap_1, "tlb.unmap.1p", 2, RECEIVERS_SPIN, unmap_1);
+
+/*
+ * What the cheaper ways save, beside the plain one: one shootdown for many changes, and none for a
+ * CPU that does not touch the space meanwhile. That one pays when it comes back.
+ */
+static uint64_t unmap_64_one_by_one(void)
+{
+	uint64_t start, ticks;
+
+	make_space();
+	aspace_use(space);
+	all_use(space);
+	rest();
+	start = cycles_ordered();
+	for (unsigned int i = 0; i < PAGES; i++)
+		bench_must(aspace_unmap(space, BASE + i * PAGE_SIZE, PAGE_SIZE));
+	ticks = cycles_ordered() - start;
+	bench_must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
+	nobody_uses();
+	return ticks;
+}
+BENCH_FEW(tlb_single_64, "tlb.single64", 2, RECEIVERS_SPIN, unmap_64_one_by_one);
+
+static uint64_t unmap_64_in_a_batch(void)
+{
+	static struct tlb_batch batch;
+	uint64_t start, ticks;
+
+	make_space();
+	aspace_use(space);
+	all_use(space);
+	rest();
+	start = cycles_ordered();
+	bench_must(tlb_batch_begin(&batch, space));
+	for (unsigned int i = 0; i < PAGES; i++)
+		bench_must(tlb_batch_unmap(&batch, BASE + i * PAGE_SIZE, PAGE_SIZE));
+	tlb_batch_end(&batch);
+	ticks = cycles_ordered() - start;
+	bench_must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
+	nobody_uses();
+	return ticks;
+}
+BENCH_FEW(tlb_batch_64, "tlb.batch64", 2, RECEIVERS_SPIN, unmap_64_in_a_batch);
+
+/* As tlb.protect.1p, but the receiver has let the space go; its tables are still loaded. */
+static uint64_t protect_lazy(void)
+{
+	uint64_t ticks;
+
+	two_use();
+	bench_must(smp_call_function_single(RECEIVER, use, NULL, true));
+	ticks = time_protect(1);
+	nobody_uses();
+	return ticks;
+}
+BENCH_FEW(tlb_protect_lazy, "tlb.protect.1p.lazy", 2, RECEIVERS_SPIN, protect_lazy);
+
+static void time_use(void *ticks)
+{
+	uint64_t start = cycles_ordered();
+
+	aspace_switch(space);
+	*(uint64_t *)ticks = cycles_ordered() - start;
+}
+
+static uint64_t return_behind(void)
+{
+	uint64_t ticks;
+
+	two_use();
+	bench_must(smp_call_function_single(RECEIVER, use, NULL, true));
+	time_protect(1);
+	bench_must(smp_call_function_single(RECEIVER, time_use, &ticks, true));
+	nobody_uses();
+	return ticks;
+}
+BENCH_FEW(tlb_lazy_return, "tlb.lazy.return", 2, RECEIVERS_SPIN, return_behind);
 
 static uint64_t time_page(void)
 {
 	uint64_t start, ticks;
 
 	rest();
-	must(aspace_lock(&space->lock));
+	bench_must(aspace_lock(&space->lock));
 	start = cycles_ordered();
 	flush_tlb_page(space, BASE);
 	ticks = cycles_ordered() - start;
@@ -138,7 +209,6 @@ static uint64_t page_remote(void)
 	all_use(space);
 	all = time_page();
 	nobody_uses();
-	/* Where others share the host's CPUs, either may be held up. */
-	return all > alone ? (all - alone) / remote : 0;
+	return bench_share(alone, all, remote);
 }
 BENCH(tlb_page_remote, "tlb.page.remote", 2, RECEIVERS_SPIN, page_remote);

@@ -12,6 +12,12 @@
 #include <kernel/smp/cpu.h>
 #include <stdatomic.h>
 
+#define FOUR_TIMES(what) \
+	what; \
+	what; \
+	what; \
+	what
+
 static struct thread *main_thread, *other;
 static _Atomic uint64_t stamped;
 static atomic_bool back, ended;
@@ -123,10 +129,10 @@ BENCH_BETWEEN(wake_pingpong, "wake.pingpong", 2, RECEIVER_HALTED, wake_pingpong,
 
 #define YIELDS 16 /* to each other, in one sample */
 
+/* In a row, for a loop's own instructions are no part of a switch. */
 static void yield_often(void)
 {
-	for (int i = 0; i < YIELDS; i++)
-		thread_yield();
+	FOUR_TIMES(FOUR_TIMES(thread_yield()));
 }
 
 static int yield_for_ever(void *unused)
@@ -142,13 +148,28 @@ static void start_yielding(void)
 	start_thread(this_cpu->index, yield_for_ever);
 }
 
-/* There and back: two switches each. */
+/* There and back: two switches each. Rounded up, so that a part of a tick is not lost. */
 static uint64_t context_switch(void)
 {
 	uint64_t start = cycles_ordered();
 
 	yield_often();
-	return (cycles_ordered() - start) / (2 * YIELDS);
+	return (cycles_ordered() - start + 2 * YIELDS - 1) / (2 * YIELDS);
 }
 BENCH_BETWEEN(context_switch, "sched.switch", 1, RECEIVER_HALTED, context_switch, start_yielding,
 	      end_thread);
+
+static void start_answering_here(void)
+{
+	start_thread(this_cpu->index, answer);
+	while (atomic_load_explicit(&other->state, memory_order_relaxed) != THREAD_BLOCKED)
+		thread_yield();
+}
+
+/* Each wakes the other and blocks, by way of schedule(): half of there and back. */
+static uint64_t blocking_switch(void)
+{
+	return (wake_pingpong() + 1) / 2;
+}
+BENCH_BETWEEN(blocking_switch, "sched.switch.blocking", 1, RECEIVER_HALTED, blocking_switch,
+	      start_answering_here, end_thread_that_blocks);

@@ -41,7 +41,8 @@ def compiler(config):
     return named.group(1)
 
 
-def _compiler_of(linux):
+def compiler_of(linux):
+    """The compiler for this kernel's modules; an error that names it if it is not installed."""
     path = os.path.join(linux.folder, "boot", "config-" + linux.release)
     name = compiler(_read(path).decode("utf-8", "replace"))
     if not shutil.which(name):
@@ -66,12 +67,12 @@ def _module(linux, folder):
     shutil.copy(os.path.join(ROOT, METHOD), os.path.join(place, METHOD))
     own, common = _headers(linux)
     _run(["make", "-C", own, "-f", os.path.join(common, "Makefile"), "M=" + place,
-          "CC=" + _compiler_of(linux), "CROSS_COMPILE=", "CONFIG_DEBUG_INFO_BTF_MODULES=",
+          "CC=" + compiler_of(linux), "CROSS_COMPILE=", "CONFIG_DEBUG_INFO_BTF_MODULES=",
           "modules"], "the module for Linux " + linux.release)
     return os.path.join(place, MODULE)
 
 
-def _init(folder):
+def first_program(folder):
     """The first program, which brings its C library along; its path."""
     path = os.path.join(folder, "init")
     sources = os.path.join(HERE, "init")
@@ -85,7 +86,7 @@ def _init(folder):
 def ramdisk(linux):
     """Build both and pack them; the ramdisk's path."""
     path = os.path.join(linux.folder, "initrd")
-    files = {"init": _read(_init(linux.folder)), MODULE: _read(_module(linux, linux.folder))}
+    files = {"init": _read(first_program(linux.folder)), MODULE: _read(_module(linux, linux.folder))}
     with open(path, "wb") as file:
         file.write(cpio.archive(FOLDERS, files, DEVICES))
     return path

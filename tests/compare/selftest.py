@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -115,6 +116,18 @@ class Building(unittest.TestCase):
             self.assertEqual(build.compiler('X=y\nCONFIG_CC_VERSION_TEXT="%s"\n' % said), "gcc-12")
         with self.assertRaisesRegex(HarnessError, "names no gcc"):
             build.compiler('CONFIG_CC_VERSION_TEXT="clang version 16"')
+
+    def test_first_program(self):
+        """It is compiled with the warnings as errors, and needs no library at hand."""
+        if not shutil.which("gcc") or not shutil.which("readelf"):
+            self.skipTest("no gcc or readelf here")
+        folder = tempfile.mkdtemp(prefix="nudge-selftest-")
+        self.addCleanup(shutil.rmtree, folder)
+        program = build.first_program(folder)
+        said = subprocess.run(["readelf", "-lW", program], stdout=subprocess.PIPE, check=True,
+                              universal_newlines=True).stdout
+        self.assertIn("LOAD", said)
+        self.assertNotIn("INTERP", said)
 
     def test_archive(self):
         whole = cpio.archive(["dev"], {"init": b"12345"}, {"dev/console": (5, 1)})
@@ -308,8 +321,9 @@ class Whole(unittest.TestCase):
         def none(*_, **__):
             raise apt.Unavailable("no route")
         with mock.patch.object(packages, "get", none):
-            said = self.expect(0, "Linux was not measured: no route", "--rounds", "0")
+            said = self.expect(3, "Linux was not measured: no route", "--rounds", "0")
         self.assertIn("Linux 6.12.95, recorded", said)
+        self.assertIn("wanted and could not be had: no route.", said)
         self.assertNotIn("came out", said)
         self.expect(0, "--recorded was given", "--recorded", "--rounds", "0")
 

@@ -3,10 +3,10 @@
 A row is a name, the expected exit status, the host threads it keeps busy, its time
 limit in seconds, and what it runs: arguments of tests/run, or `$` and a shell command.
 Before those may stand what the log must say (says='regex'), tools without which the row
-is skipped (needs=tool), how many CPUs must come online where that is not simply what
---smp says (online=N; online=any where the log cannot tell), and from which line on the
-log of a row that passed is shown, too (show='regex'). A `let` line gives a name to what
-several rows have in common.
+is skipped (needs=tool; needs=linux: Debian's kernel, which is fetched), how many CPUs must
+come online where that is not simply what --smp says (online=N; online=any where the log
+cannot tell), and from which line on the log of a row that passed is shown, too
+(show='regex'). A `let` line gives a name to what several rows have in common.
 """
 
 import itertools

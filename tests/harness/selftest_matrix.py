@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 from types import SimpleNamespace
+from unittest import mock
 
 from harness import machine, madt, platforms
 
@@ -103,6 +104,34 @@ class Matrix(unittest.TestCase):
         missing = self.matrix.Missing()
         missing.known["kvm"] = "none"
         self.assertEqual(missing.reason(row), "none")
+
+    def test_boot_figures(self):
+        """Each beside its goal; GRUB's share from two machines that differ in nothing else."""
+        echo = "%s 0 1 9 $ echo first test line after %s s, 2 s in all"
+        said = self.printed(echo % ("bios.4", "1.25"), echo % ("pvh.4", "0.25"),
+                            echo % ("q35.xapic.255", "9.5"), echo % ("most.bios.1024", "80"))[1]
+        self.assertEqual([line for line in said if line.startswith("#")], [
+            "# first test line, BIOS, 4 CPUs: 1.25 s (goal, on an idle host: 1.5 s)",
+            "# first test line, 255 CPUs: 9.50 s (goal, on an idle host: 30 s)",
+            "# first test line, BIOS, 1,024 CPUs: 80.00 s (goal, on an idle host: 150 s)",
+            "# of it GRUB and its disk, 4 CPUs: 1.00 s"])
+        self.assertFalse([line for line in self.printed(echo % ("pvh.4", "0.25"))[1]
+                          if line.startswith("#")])
+        rows = {row.name: row for row in self.rows}
+        self.assertLessEqual({name for name, _, _ in self.matrix.BOOT_GOALS}, set(rows))
+        machines = [[word for word in rows[name].arguments[2:] if not word.startswith("test=")]
+                    for name in (self.matrix.BIOS_ROW, self.matrix.PVH_ROW)]
+        for word in ("--firmware", "bios"):
+            machines[0].remove(word)
+        for word in ("--image", "{build}/nudge.elf"):
+            machines[1].remove(word)
+        self.assertEqual(*machines)
+
+    def test_a_linux_that_cannot_be_had_is_named(self):
+        error = machine.HarnessError("apt knows no linux-image")
+        with mock.patch.object(self.matrix.packages, "get", side_effect=error):
+            self.assertEqual(self.printed("a 0 1 9 needs=linux $ true")[1][0].split(None, 2),
+                             ["skip", "a", "apt knows no linux-image"])
 
     def test_what_a_passed_row_shows(self):
         row = "a 0 1 9 show='^since' $ echo before since; echo since then; echo more"

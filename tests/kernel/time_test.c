@@ -7,6 +7,8 @@
 #include <arch/ipi.h>
 #include <arch/irq.h>
 #include <arch/time.h>
+#include <boot/boot_info.h>
+#include <kernel/progress.h>
 #include <kernel/report/tsc_offset.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/time/sleep.h>
@@ -16,6 +18,17 @@ TEST(time, tsc_was_measured)
 {
 	EXPECT(tsc_hz > 50000000 && tsc_hz < 20000000000);
 	EXPECT(strcmp(tsc_source, "assumed") && strcmp(tsc_source, "unknown"));
+}
+
+/* From there on boot.online counts. */
+TEST(time, entry_was_read_before_c)
+{
+	uint64_t now = cycles();
+
+	EXPECT(boot_info.entry_ticks > 0);
+	EXPECT(boot_info.entry_ticks < now);
+	EXPECT(progress_online_ticks > 0);
+	EXPECT(progress_online_ticks < now - boot_info.entry_ticks);
 }
 
 TEST(time, conversions)

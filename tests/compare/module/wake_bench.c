@@ -12,8 +12,11 @@ static bool wanted, answered;
 
 static int sleep(void *unused)
 {
-	while (!kthread_should_stop()) {
+	for (;;) {
+		/* Before both looks: who is told to stop between a look and it sleeps for good. */
 		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
 		if (!READ_ONCE(wanted)) {
 			schedule();
 			continue;
@@ -24,6 +27,7 @@ static int sleep(void *unused)
 		WRITE_ONCE(answered, true);
 		wake_up_process(waker);
 	}
+	__set_current_state(TASK_RUNNING);
 	return 0;
 }
 

@@ -26,7 +26,7 @@ const char *arch_firmware(void); /* how it was booted: "multiboot2 (GRUB 2.06)" 
 /* Why the APICs are not in the mode that apic= asks for; NULL: they are. Any context. */
 const char *arch_apic_mode_refused(void);
 
-/* TSC ticks since the kernel's first C. Boot CPU. */
+/* TSC ticks since the loader's jump. Boot CPU. */
 uint64_t arch_ticks_since_entry(void);
 
 /* A CPU's place: APIC id and topology. Any context. */
