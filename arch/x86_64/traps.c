@@ -93,7 +93,7 @@ void ipi_set_hook(unsigned int vector, trap_hook *hook)
 	idt_use_general_entry(vector, hooked[vector] || filters[vector]);
 }
 
-static const struct ipi *find_ipi(uint64_t vector)
+static const struct ipi *find_ipi(unsigned int vector)
 {
 	for (unsigned int i = 0; i < IPIS; i++) {
 		if (ipis[i].vector == vector)
@@ -156,7 +156,7 @@ IPI_PATH void on_example(void)
 		handler();
 }
 
-static const char *mnemonic(uint64_t vector)
+static const char *mnemonic(unsigned int vector)
 {
 	if (vector < TRAPS && mnemonics[vector])
 		return mnemonics[vector];
@@ -186,7 +186,7 @@ void trap_print(const struct pt_regs *regs)
 
 	describe_error(regs, error, sizeof(error));
 	symbol_format(regs->rip, false, symbol, sizeof(symbol));
-	printk("%s (vector %lu, error %lx) %s\n  at %s\n", mnemonic(regs->vector), regs->vector,
+	printk("%s (vector %u, error %lx) %s\n  at %s\n", mnemonic(regs->vector), regs->vector,
 	       regs->error, error, symbol);
 	printk("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", regs->rax, regs->rbx,
 	       regs->rcx, regs->rdx);
@@ -309,7 +309,7 @@ IPI_PATH void isr_dispatch(struct pt_regs *regs)
 	} else if (regs->vector < TRAPS || hooks[regs->vector]) {
 		exception(regs);
 	} else {
-		interrupt((unsigned int)regs->vector, regs);
+		interrupt(regs->vector, regs);
 		leave_interrupt(regs);
 	}
 }

@@ -14,7 +14,8 @@
 struct pt_regs {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
 	uint64_t rax, rcx, rdx, rsi, rdi;
-	uint64_t vector, error; /* error is 0 where the CPU pushes none */
+	uint8_t vector, vector_sign[7]; /* pushed as a signed byte */
+	uint64_t error;                 /* 0 where the CPU pushes none */
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
