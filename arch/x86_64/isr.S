@@ -115,7 +115,7 @@ isr_paranoid:
 	swapgs
 	inc	%ebx
 1:	mov	%rsp, %rdi
-	call	isr_dispatch
+	call	isr_dispatch_own_stack
 .global isr_paranoid_return
 isr_paranoid_return:
 	test	%ebx, %ebx

@@ -217,7 +217,10 @@ struct trap_place trap_place(const struct pt_regs *regs)
 	};
 }
 
-/* Without this, a breakpoint on the handler's own path would recur without end. */
+/*
+ * Without this, a breakpoint on the handler's own path would recur without end, and on the
+ * same stack: so it comes before anything is read that may have one.
+ */
 static void clear_dr7(void)
 {
 	asm volatile("mov %0, %%dr7" : : "r"(0x400ul));
@@ -240,8 +243,6 @@ static void exception(struct pt_regs *regs)
 	trap_hook *hook = hooks[regs->vector];
 	uint64_t fixup;
 
-	if (regs->vector == TRAP_DB)
-		clear_dr7();
 	if (hook && hook(regs))
 		return;
 	fixup = extable_find(regs->rip);
@@ -298,13 +299,24 @@ static void leave_interrupt(const struct pt_regs *regs)
 }
 
 /* What was interrupted may have had a user's pages open; its flag comes back with its registers. */
+void isr_dispatch_own_stack(struct pt_regs *regs)
+{
+	if (regs->vector == TRAP_DB)
+		clear_dr7();
+	user_access_end();
+	if (regs->vector == TRAP_NMI)
+		nmi(regs);
+	else
+		exception(regs);
+}
+
 IPI_PATH void isr_dispatch(struct pt_regs *regs)
 {
+	const struct ipi *ipi = find_ipi(regs->vector);
+
 	user_access_end();
-	if (regs->vector == TRAP_NMI) {
-		nmi(regs);
-	} else if (find_ipi(regs->vector)) {
-		observed_ipi(find_ipi(regs->vector), regs);
+	if (ipi) {
+		observed_ipi(ipi, regs);
 		leave_interrupt(regs);
 	} else if (regs->vector < TRAPS || hooks[regs->vector]) {
 		exception(regs);
