@@ -1,6 +1,5 @@
 /*
- * The local APICs: their state, every way to send, and that each IPI arrives
- * exactly where it should.
+ * The local APICs: every way to send, and that each IPI arrives exactly where it should.
  */
 #include "test.h"
 #include <arch/cpu.h>
@@ -234,50 +233,6 @@ TEST(apic, nests_inside_another_handler)
 		EXPECT_EQ(counted[i], 1);
 }
 
-struct apic_state {
-	uint32_t id, esr, svr, tpr, lint0;
-	uint64_t base;
-};
-
-static void look_at_apic(void *info)
-{
-	struct apic_state *state = info;
-
-	state->id = apic_id();
-	state->esr = apic_read_esr();
-	state->svr = apic_read(APIC_SVR);
-	state->tpr = apic_read(APIC_TPR);
-	state->lint0 = apic_read(APIC_LVT_LINT0);
-	state->base = rdmsr(MSR_APIC_BASE);
-}
-
-TEST(apic, every_cpu_is_in_the_same_state)
-{
-	for_each_cpu(cpu, &cpu_online_mask) {
-		struct apic_state state = { 0 };
-
-		EXPECT_EQ(smp_call_function_single(cpu, look_at_apic, &state, true), 0);
-		EXPECT_EQ(state.esr, 0);
-		EXPECT_EQ(state.svr & 0x1ff, 0x1ff);
-		EXPECT_EQ(state.tpr, 0);
-		EXPECT(state.lint0 & LVT_MASKED);
-		EXPECT_EQ(!!(state.base & APIC_BASE_X2APIC), apic_x2);
-		EXPECT(state.base & APIC_BASE_ENABLE);
-	}
-}
-
-TEST(apic, ids_are_the_listed_ones)
-{
-	for_each_cpu(cpu, &cpu_online_mask) {
-		struct apic_state state = { 0 };
-		struct cpu_place place;
-
-		arch_cpu_place(cpu, &place);
-		smp_call_function_single(cpu, look_at_apic, &state, true);
-		EXPECT_EQ(state.id, place.apic_id);
-	}
-}
-
 /* xAPIC's ICR is two registers: an NMI's send between them must not be seen. */
 TEST(apic, nmi_send_keeps_icr2)
 {
@@ -303,15 +258,6 @@ TEST(apic, irq_register_refuses)
 	EXPECT_EQ(irq_register(0x40, count_inner), 0);
 	EXPECT_EQ(irq_register(0x40, count_inner), -EBUSY);
 	irq_register(0x40, NULL);
-}
-
-/* Raised by software, as a masked 8259 would: no EOI may be sent for it. */
-TEST(apic, spurious_interrupts_are_survived)
-{
-	asm volatile("int $0xff");
-	asm volatile("int $0x27");
-	asm volatile("int $0x2f");
-	EXPECT_EQ(apic_read_esr(), 0);
 }
 
 static bool delivered;
