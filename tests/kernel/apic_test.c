@@ -9,6 +9,7 @@
 #include <arch/time.h>
 #include <arch/trap.h>
 #include <arch/x86_64/apic.h>
+#include <arch/x86_64/cpus.h>
 #include <arch/x86_64/regs.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
@@ -143,7 +144,7 @@ TEST(apic, multicast_saves_writes)
 	unsigned int writes, wanted;
 
 	for_each_cpu(cpu, &cpu_online_mask)
-		cpumask_set(&clusters, cpus[cpu]->arch.apic_id / 16 % MAX_CPUS);
+		cpumask_set(&clusters, cpus[cpu]->arch.apic_id / APIC_CLUSTER_IDS % MAX_CPUS);
 	irq_disable();
 	writes = arch_send_ipi_mask(&cpu_online_mask, RESCHEDULE_VECTOR);
 	irq_enable();
@@ -151,6 +152,41 @@ TEST(apic, multicast_saves_writes)
 		 apic_x2            ? cpumask_weight(&clusters) :
 				      1;
 	EXPECT_EQ(writes, wanted);
+}
+
+#define IDS     40
+#define ID_SPAN 100
+
+/* As the list of CPUs is made, with the one that boots in front. */
+static void number_cpus(uint32_t *ids, unsigned int count)
+{
+	for (unsigned int i = 2; i < count; i++) {
+		uint32_t id = ids[i];
+		unsigned int j = i;
+
+		for (; j > 1 && cpu_order(ids[j - 1], ids[0]) > cpu_order(id, ids[0]); j--)
+			ids[j] = ids[j - 1];
+		ids[j] = id;
+	}
+}
+
+/* Whichever CPU boots: each cluster is one row of neighbours, so that it takes one write. */
+TEST(apic, no_cluster_lies_apart)
+{
+	for (unsigned int round = 0; round < 50; round++) {
+		struct cpumask clusters = { 0 };
+		unsigned int rows = 1;
+		uint32_t ids[IDS];
+
+		for (unsigned int i = 0; i < IDS; i++) {
+			ids[i] = (uint32_t)test_random_below(ID_SPAN);
+			cpumask_set(&clusters, ids[i] / APIC_CLUSTER_IDS);
+		}
+		number_cpus(ids, IDS);
+		for (unsigned int i = 1; i < IDS; i++)
+			rows += ids[i] / APIC_CLUSTER_IDS != ids[i - 1] / APIC_CLUSTER_IDS;
+		EXPECT_EQ(rows, cpumask_weight(&clusters));
+	}
 }
 
 /* Two that wait at once are merged into one: one IRR bit for each vector. */
