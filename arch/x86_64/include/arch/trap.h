@@ -80,6 +80,9 @@ struct page_fault {
 };
 struct page_fault page_fault_decode(const struct pt_regs *regs);
 
+/* After interrupts were on in its handler: what prints it shall find its address, not another's. */
+void page_fault_recall(const struct page_fault *fault);
+
 /*
  * Calls func(info) and returns 0, or what trap_abort made of it. frame must stay as long as func
  * runs. Thread context.
