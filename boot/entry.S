@@ -173,6 +173,7 @@ enter_long_mode:
 
 /* esi = text. The last words of a machine that has no C yet: COM1 and the text screen. */
 die:
+	cld	/* a loader may leave it either way */
 	mov	$TEXT_SCREEN, %edi
 1:	lodsb
 	test	%al, %al

@@ -38,7 +38,7 @@
 #define QUIET_NS_HARDWARE 300000000ull
 #define QUIET_NS_VIRTUAL  2000000000ull
 
-static uint64_t trampoline;       /* physical */
+uint64_t trampoline;
 static struct ap_record *records; /* in the trampoline's pages; [0] is CPU 1's */
 static uint64_t stack_tops[MAX_CPUS];
 

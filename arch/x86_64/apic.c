@@ -267,7 +267,7 @@ static unsigned int send_physical(const struct cpumask *mask, enum ipi_vector ve
 	return writes;
 }
 
-/* Gathers neighbours of one cluster into one write; CPUs are numbered by APIC id. */
+/* Gathers neighbours of one cluster into one write: no cluster lies apart (cpu_order). */
 static unsigned int send_logical(const struct cpumask *mask, enum ipi_vector vector)
 {
 	unsigned int writes = 0;

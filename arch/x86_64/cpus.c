@@ -63,13 +63,14 @@ static void add_boot_cpu(uint32_t id)
 }
 
 /* A sparse table is small enough for the simplest sort. */
-static void sort_by_id(struct madt_cpu *cpu, unsigned int count)
+static void sort_cpus(struct madt_cpu *cpu, unsigned int count, uint32_t boot_id)
 {
 	for (unsigned int i = 1; i < count; i++) {
 		struct madt_cpu moving = cpu[i];
+		uint64_t order = cpu_order(moving.apic_id, boot_id);
 		unsigned int j = i;
 
-		for (; j && cpu[j - 1].apic_id > moving.apic_id; j--)
+		for (; j && cpu_order(cpu[j - 1].apic_id, boot_id) > order; j--)
 			cpu[j] = cpu[j - 1];
 		cpu[j] = moving;
 	}
@@ -79,7 +80,7 @@ static void add_others(uint32_t boot_id)
 {
 	unsigned int too_high = 0;
 
-	sort_by_id(found, madt.nr_cpus);
+	sort_cpus(found, madt.nr_cpus, boot_id);
 	for (unsigned int i = 0; i < madt.nr_cpus; i++) {
 		if (found[i].apic_id == boot_id || !found[i].enabled)
 			continue;

@@ -5,6 +5,7 @@
 #ifndef X86_CPUS_H
 #define X86_CPUS_H
 
+#include <arch/apic_regs.h>
 #include <lib/cpumask.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +25,16 @@ struct listed_cpu {
 	uint32_t error;         /* the boot CPU's ESR after sending to it */
 };
 
-/* By CPU index; the boot CPU is 0, the others in the order of their APIC ids. */
+/*
+ * What CPUs are sorted by: their APIC ids, but those of the boot CPU's cluster come first. So
+ * whoever shares an ICR write has neighbouring indices, though the boot CPU's is 0 in any case.
+ */
+static inline uint64_t cpu_order(uint32_t apic_id, uint32_t boot_id)
+{
+	return (uint64_t)((apic_id ^ boot_id) >= APIC_CLUSTER_IDS) << 32 | apic_id;
+}
+
+/* By CPU index; the boot CPU is 0, the others in that order. */
 extern struct listed_cpu listed_cpus[MAX_CPUS];
 
 /*
@@ -32,5 +42,8 @@ extern struct listed_cpu listed_cpus[MAX_CPUS];
  * what is damaged or missing of the MADT.
  */
 extern bool cpus_left_out;
+
+/* Where the trampoline is, physical; 0: there was nobody to start. Given back if all came. */
+extern uint64_t trampoline;
 
 #endif

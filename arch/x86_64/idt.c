@@ -13,7 +13,7 @@
 #define GATES          256
 #define GATE_INTERRUPT 0xe
 #define GATE_TRAP      0xf /* none is made */
-#define STUB_SIZE      12  /* of isr.S */
+#define STUB_SIZE      9   /* of isr.S */
 
 struct gate {
 	uint16_t entry_low, selector;

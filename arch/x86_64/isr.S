@@ -69,7 +69,6 @@
 	add	$16, %rsp
 .endm
 
-.balign 16
 .global isr_stubs
 isr_stubs:
 .set vector, 0
@@ -77,13 +76,13 @@ isr_stubs:
 1:	.if !(vector < 32 && (ERROR_CODE_VECTORS >> (vector & 31)) & 1)
 	push	$0
 	.endif
-	push	$vector
+	.byte	0x6a, vector	/* push a byte: it is sign-extended */
 	.if vector < 32 && (OWN_STACK_VECTORS >> (vector & 31)) & 1
 	jmp	isr_paranoid
 	.else
 	jmp	isr_common
 	.endif
-	.org	1b + 12	/* the longest, and STUB_SIZE of idt.c */
+	.org	1b + 9	/* the longest, and STUB_SIZE of idt.c */
 	.set vector, vector + 1
 .endr
 
@@ -116,7 +115,7 @@ isr_paranoid:
 	swapgs
 	inc	%ebx
 1:	mov	%rsp, %rdi
-	call	isr_dispatch
+	call	isr_dispatch_own_stack
 .global isr_paranoid_return
 isr_paranoid_return:
 	test	%ebx, %ebx

@@ -60,6 +60,11 @@ struct page_fault page_fault_decode(const struct pt_regs *regs)
 	};
 }
 
+void page_fault_recall(const struct page_fault *fault)
+{
+	write_cr2(fault->address);
+}
+
 void trap_abort(struct pt_regs *regs, const struct arch_try *frame)
 {
 	regs->rip = (uint64_t)arch_try_aborted;

@@ -93,7 +93,7 @@ void ipi_set_hook(unsigned int vector, trap_hook *hook)
 	idt_use_general_entry(vector, hooked[vector] || filters[vector]);
 }
 
-static const struct ipi *find_ipi(uint64_t vector)
+static const struct ipi *find_ipi(unsigned int vector)
 {
 	for (unsigned int i = 0; i < IPIS; i++) {
 		if (ipis[i].vector == vector)
@@ -156,7 +156,7 @@ IPI_PATH void on_example(void)
 		handler();
 }
 
-static const char *mnemonic(uint64_t vector)
+static const char *mnemonic(unsigned int vector)
 {
 	if (vector < TRAPS && mnemonics[vector])
 		return mnemonics[vector];
@@ -186,7 +186,7 @@ void trap_print(const struct pt_regs *regs)
 
 	describe_error(regs, error, sizeof(error));
 	symbol_format(regs->rip, false, symbol, sizeof(symbol));
-	printk("%s (vector %lu, error %lx) %s\n  at %s\n", mnemonic(regs->vector), regs->vector,
+	printk("%s (vector %u, error %lx) %s\n  at %s\n", mnemonic(regs->vector), regs->vector,
 	       regs->error, error, symbol);
 	printk("  rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", regs->rax, regs->rbx,
 	       regs->rcx, regs->rdx);
@@ -217,7 +217,10 @@ struct trap_place trap_place(const struct pt_regs *regs)
 	};
 }
 
-/* Without this, a breakpoint on the handler's own path would recur without end. */
+/*
+ * Without this, a breakpoint on the handler's own path would recur without end, and on the
+ * same stack: so it comes before anything is read that may have one.
+ */
 static void clear_dr7(void)
 {
 	asm volatile("mov %0, %%dr7" : : "r"(0x400ul));
@@ -240,8 +243,6 @@ static void exception(struct pt_regs *regs)
 	trap_hook *hook = hooks[regs->vector];
 	uint64_t fixup;
 
-	if (regs->vector == TRAP_DB)
-		clear_dr7();
 	if (hook && hook(regs))
 		return;
 	fixup = extable_find(regs->rip);
@@ -298,18 +299,29 @@ static void leave_interrupt(const struct pt_regs *regs)
 }
 
 /* What was interrupted may have had a user's pages open; its flag comes back with its registers. */
+void isr_dispatch_own_stack(struct pt_regs *regs)
+{
+	if (regs->vector == TRAP_DB)
+		clear_dr7();
+	user_access_end();
+	if (regs->vector == TRAP_NMI)
+		nmi(regs);
+	else
+		exception(regs);
+}
+
 IPI_PATH void isr_dispatch(struct pt_regs *regs)
 {
+	const struct ipi *ipi = find_ipi(regs->vector);
+
 	user_access_end();
-	if (regs->vector == TRAP_NMI) {
-		nmi(regs);
-	} else if (find_ipi(regs->vector)) {
-		observed_ipi(find_ipi(regs->vector), regs);
+	if (ipi) {
+		observed_ipi(ipi, regs);
 		leave_interrupt(regs);
 	} else if (regs->vector < TRAPS || hooks[regs->vector]) {
 		exception(regs);
 	} else {
-		interrupt((unsigned int)regs->vector, regs);
+		interrupt(regs->vector, regs);
 		leave_interrupt(regs);
 	}
 }

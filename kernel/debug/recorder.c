@@ -121,7 +121,7 @@ static bool on_ipi(struct pt_regs *regs)
 	unsigned int count = look_into_queue(oldest);
 
 	recorder_note((struct recorder_event){ .kind = RECORDED_TAKEN,
-					       .vector = (uint8_t)regs->vector,
+					       .vector = regs->vector,
 					       .where = regs->rip,
 					       .value = (int32_t)count });
 	note_found(oldest, count);

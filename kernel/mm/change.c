@@ -22,13 +22,20 @@ static inline bool are_leaves(const struct run *run)
 	return mmu_present(all);
 }
 
+/* Mostly the first run is all there is: that one is found in place, others by a call. */
+static struct run __attribute__((noinline))
+another_run(const struct aspace *aspace, uint64_t virt, uint64_t end)
+{
+	return table_run(aspace, virt, end);
+}
+
 /* Whether large pages reach over an end, if all of it is mapped; else -ENOENT. */
 static int look_at(const struct aspace *aspace, uint64_t start, uint64_t end)
 {
 	bool reach_over = false;
 
 	for (uint64_t virt = start; virt < end;) {
-		struct run run = table_run(aspace, virt, end);
+		struct run run = another_run(aspace, virt, end);
 
 		if (!are_leaves(&run))
 			return -ENOENT;
@@ -46,7 +53,7 @@ prepare_more(struct tlb_batch *batch, uint64_t virt, uint64_t end, struct run *f
 	if (found > 0)
 		found = huge_split_ends(batch, virt, end);
 	if (!found)
-		*first = table_run(batch->aspace, virt, end);
+		*first = another_run(batch->aspace, virt, end);
 	return found;
 }
 
@@ -74,7 +81,7 @@ int tlb_batch_unmap(struct tlb_batch *batch, uint64_t virt, uint64_t length)
 	error = prepare_change(batch, virt, end, &run);
 	if (error)
 		return error;
-	for (;; run = table_run(batch->aspace, run.next, end)) {
+	for (;; run = another_run(batch->aspace, run.next, end)) {
 		table_clear(batch, &run);
 		table_prune(batch, run.start);
 		if (run.next == end)
@@ -140,7 +147,7 @@ static int protect(struct tlb_batch *batch, uint64_t virt, uint64_t end, enum ma
 
 	if (error)
 		return error;
-	for (;; run = table_run(batch->aspace, run.next, end)) {
+	for (;; run = another_run(batch->aspace, run.next, end)) {
 		if (protect_run(&run, flags))
 			tlb_batch_note(batch, run.start, run.next, run.count);
 		if (run.next == end)

@@ -69,6 +69,7 @@ static bool on_page_fault(struct pt_regs *regs)
 	error = try_to_serve(&fault);
 	if (!error)
 		return true;
+	page_fault_recall(&fault);
 	return !fault.expected && end_user(regs, &fault, error);
 }
 

@@ -5,8 +5,8 @@
  * gen, then looks at cpus; full barriers between. So at least one of them sees the other: the
  * CPU is interrupted, or it knows what it has missed.
  *
- * There is one copy of the sender for machines whose CPUs fit into one word of a mask: there the
- * sets stay in registers.
+ * There is one copy of the sender for users' spaces on machines whose CPUs fit into one word of a
+ * mask: there the sets stay in registers.
  */
 #include <arch/cpu.h>
 #include <arch/ipi.h>
@@ -193,15 +193,22 @@ static always_inline void shoot(struct aspace *aspace, const struct cpumask *use
 	}
 }
 
+/* However many CPUs there are, whichever half it is. */
+static void __attribute__((noinline)) shoot_any(struct aspace *aspace, const struct cpumask *users,
+						uint64_t start, uint64_t pages, bool tables)
+{
+	shoot(aspace, users, start, pages, tables, (nr_cpus + 63) / 64, aspace == &kernel_aspace);
+}
+
 void flush_range(struct aspace *aspace, uint64_t start, uint64_t pages, bool tables)
 {
 	if (nr_cpus <= 64)
 		shoot(aspace, &aspace->cpus, start, pages, tables, 1, false);
 	else
-		shoot(aspace, &aspace->cpus, start, pages, tables, (nr_cpus + 63) / 64, false);
+		shoot_any(aspace, &aspace->cpus, start, pages, tables);
 }
 
 void flush_kernel_range(uint64_t start, uint64_t pages)
 {
-	shoot(&kernel_aspace, &cpu_online_mask, start, pages, false, (nr_cpus + 63) / 64, true);
+	shoot_any(&kernel_aspace, &cpu_online_mask, start, pages, false);
 }

@@ -3,7 +3,7 @@
  * own row, one sender at a time, while all the others are halted.
  *
  * Over MATRIX_CPUS CPUs the table would not fit on a screen and take too long:
- * then a sample of pairs is measured and only the extremes are told.
+ * then a sample of pairs is measured, and its extremes and middle are told.
  */
 #include <arch/time.h>
 #include <kernel/console/printk.h>
@@ -95,23 +95,33 @@ static void measure_some(void)
 	}
 }
 
-static uint64_t in_ns(const struct pair *pair, size_t offset)
-{
-	return cycles_to_ns(*(const uint64_t *)((const char *)&pair->trip + offset));
-}
+static const struct table {
+	const char *title;
+	size_t offset; /* in struct summary */
+	bool in_ns;
+} tables[] = {
+	{ "p50 ns", offsetof(struct summary, p50), true },
+	{ "min ns", offsetof(struct summary, min), true },
+	{ "p99 ns", offsetof(struct summary, p99), true },
+	{ "p50 ticks", offsetof(struct summary, p50), false },
+	{ "min ticks", offsetof(struct summary, min), false },
+	{ "p99 ticks", offsetof(struct summary, p99), false },
+};
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
 
-static uint64_t in_ticks(const struct pair *pair, size_t offset)
+static uint64_t cell(const struct table *table, const struct pair *pair)
 {
-	return *(const uint64_t *)((const char *)&pair->trip + offset);
+	uint64_t ticks = *(const uint64_t *)((const char *)&pair->trip + table->offset);
+
+	return table->in_ns ? cycles_to_ns(ticks) : ticks;
 }
 
 /* pairs[] is in row order, so one walk through it fills the table. */
-static void print_table(const char *title, size_t offset,
-			uint64_t (*value)(const struct pair *, size_t))
+static void print_table(const struct table *table)
 {
 	const struct pair *pair = pairs;
 	char row[ROW_TEXT];
-	int used = snprintf(row, sizeof(row), "\n%-9s", title);
+	int used = snprintf(row, sizeof(row), "\n%-9s", table->title);
 
 	for_each_cpu(to, &cpu_online_mask)
 		used += snprintf(row + used, sizeof(row) - (size_t)used, " %*s%u", to < 10 ? 7 : 6,
@@ -125,29 +135,48 @@ static void print_table(const char *title, size_t offset,
 						 "        ·");
 			else
 				used += snprintf(row + used, sizeof(row) - (size_t)used, " %8lu",
-						 value(pair++, offset));
+						 cell(table, pair++));
 		}
 		printk("%s\n", row);
 	}
 }
 
+/* The quietest first. The tables' order is lost. */
+static void sort_pairs(void)
+{
+	for (unsigned int i = 1; i < pair_count; i++) {
+		struct pair moving = pairs[i];
+		unsigned int j = i;
+
+		for (; j && pairs[j - 1].trip.p50 > moving.trip.p50; j--)
+			pairs[j] = pairs[j - 1];
+		pairs[j] = moving;
+	}
+}
+
+static void print_pair(const char *which, const struct pair *pair)
+{
+	const struct summary *trip = &pair->trip;
+
+	printk("%-11s %4u→%-4u %8lu %8lu %8lu   %9lu %9lu %9lu\n", which, pair->from, pair->to,
+	       cycles_to_ns(trip->min), cycles_to_ns(trip->p50), cycles_to_ns(trip->p99), trip->min,
+	       trip->p50, trip->p99);
+}
+
 static void print_extremes(void)
 {
-	const struct pair *quiet = pairs, *slow = pairs, *ragged = pairs;
-	uint64_t ratio;
+	const struct pair *ragged = pairs;
 
+	sort_pairs();
 	for (const struct pair *pair = pairs; pair < pairs + pair_count; pair++) {
-		if (pair->trip.p50 < quiet->trip.p50)
-			quiet = pair;
-		if (pair->trip.p50 > slow->trip.p50)
-			slow = pair;
 		if (pair->trip.p99 * ragged->trip.p50 > ragged->trip.p99 * pair->trip.p50)
 			ragged = pair;
 	}
-	ratio = ragged->trip.p99 * 10 / (ragged->trip.p50 ? ragged->trip.p50 : 1);
-	printk("\nquietest pair %u→%u %lu ns   slowest %u→%u %lu ns   p99/p50 at worst %lu.%lu (%u→%u)\n",
-	       quiet->from, quiet->to, cycles_to_ns(quiet->trip.p50), slow->from, slow->to,
-	       cycles_to_ns(slow->trip.p50), ratio / 10, ratio % 10, ragged->from, ragged->to);
+	printk("\npair                    min ns   p50 ns   p99 ns   min ticks p50 ticks p99 ticks\n");
+	print_pair("quietest", &pairs[0]);
+	print_pair("middle", &pairs[pair_count / 2]);
+	print_pair("slowest", &pairs[pair_count - 1]);
+	print_pair("most uneven", ragged);
 }
 
 void matrix_report(void)
@@ -167,10 +196,8 @@ void matrix_report(void)
 		printk("%u of %u pairs, drawn at random\n", pair_count, online * (online - 1));
 	} else {
 		measure_all();
-		print_table("p50 ns", offsetof(struct summary, p50), in_ns);
-		print_table("min ns", offsetof(struct summary, min), in_ns);
-		print_table("p99 ns", offsetof(struct summary, p99), in_ns);
-		print_table("p50 ticks", offsetof(struct summary, p50), in_ticks);
+		for (unsigned int i = 0; i < TABLES; i++)
+			print_table(&tables[i]);
 	}
 	tick_resume();
 	print_extremes();

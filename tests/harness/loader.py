@@ -42,7 +42,7 @@ def sector(magic, door):
     gdt = struct.pack("<HI", 23, CODE_AT + 0x60)
     enter = (bytes.fromhex("66b81000 8ed8 8ec0 8ed0") + b"\xb8" + struct.pack("<I", magic)
              + b"\xbb" + struct.pack("<I", LIST_AT) + b"\xb9" + struct.pack("<I", door)
-             + bytes.fromhex("ffe1"))                 # jmp ecx
+             + bytes.fromhex("fd ffe1"))              # std, which no loader need undo; jmp ecx
     segments = struct.pack("<QQQ", 0, 0x00cf9a000000ffff, 0x00cf92000000ffff)
     return (start.ljust(0x28, b"\0") + gdt).ljust(0x30, b"\0") + enter.ljust(0x30, b"\0") + segments
 

@@ -6,9 +6,13 @@
 #include <arch/cpu.h>
 #include <arch/irq.h>
 #include <arch/machine.h>
+#include <arch/mm.h>
 #include <arch/time.h>
+#include <arch/x86_64/cpus.h>
+#include <boot/trampoline.h>
 #include <kernel/console/console.h>
 #include <kernel/console/printk.h>
+#include <kernel/mm/frames.h>
 #include <kernel/panic.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
@@ -94,4 +98,19 @@ TEST(deliberate, late_cpu_is_parked)
 	EXPECT(WAIT_UNTIL(state_is(2, "late, parked")));
 	EXPECT(!cpu_online(2));
 	EXPECT_EQ(smp_call_function_single(2, never_run, NULL, true), -ENXIO);
+}
+
+/* Another one that is late may yet need them: they belong to nobody else, and are as they were. */
+TEST(deliberate, trampoline_stays_while_a_cpu_is_missing)
+{
+	const struct trampoline_args *args =
+		phys_to_virt(trampoline + (uint64_t)(trampoline_args - trampoline_start));
+	size_t code = (size_t)(trampoline_args - trampoline_start);
+
+	REQUIRE(trampoline);
+	EXPECT_EQ(frame_refs(trampoline), 1);
+	EXPECT_EQ(frame_refs(trampoline + TRAMPOLINE_RECORDS), 1);
+	EXPECT(!memcmp(phys_to_virt(trampoline), trampoline_start, code));
+	EXPECT_EQ(args->records, nr_cpus - 1);
+	EXPECT_EQ(frame_refs(args->cr3), 1);
 }

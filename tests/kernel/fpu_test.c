@@ -1,6 +1,7 @@
 /*
  * The FPU's registers: they are a thread's own, if it asked for them.
  */
+#include "fpu_registers.h"
 #include "stuck.h"
 #include "test.h"
 #include "threads.h"
@@ -17,21 +18,6 @@
 #include <lib/string.h>
 
 #define TRAP_NM 7
-
-/* Without the compiler: it is told to use none of these registers. */
-static void set_xmm(uint64_t value)
-{
-	asm volatile("movq %0, %%xmm0; movq %0, %%xmm7; movq %0, %%xmm15" : : "r"(value));
-}
-
-static bool xmm_is(uint64_t value)
-{
-	uint64_t low, middle, high;
-
-	asm volatile("movq %%xmm0, %0; movq %%xmm7, %1; movq %%xmm15, %2"
-		     : "=r"(low), "=r"(middle), "=r"(high));
-	return low == value && middle == value && high == value;
-}
 
 static void set_mxcsr(uint32_t value)
 {
@@ -64,9 +50,9 @@ static int keep_fpu(void *arg)
 	uint64_t value = (uint64_t)arg;
 	uint32_t mxcsr = MXCSR_RESET | (value & 3) * MXCSR_ROUND;
 
-	if (get_mxcsr() != MXCSR_RESET || get_fcw() != FCW_RESET || !xmm_is(0))
+	if (get_mxcsr() != MXCSR_RESET || get_fcw() != FCW_RESET || !fpu_vectors_are(0, 0))
 		return -EIO;
-	set_xmm(value);
+	fpu_set(value);
 	set_mxcsr(mxcsr);
 	for (unsigned int round = 0; round < 60; round++) {
 		if (round % 20 == 19)
@@ -74,7 +60,7 @@ static int keep_fpu(void *arg)
 				   round / 20 % cpumask_weight(&cpu_online_mask));
 		else
 			thread_yield();
-		if (!xmm_is(value) || get_mxcsr() != mxcsr)
+		if (!fpu_is(value) || get_mxcsr() != mxcsr)
 			return -EIO;
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include "stuck.h"
 #include "test.h"
 #include <arch/cpu.h>
+#include <arch/ipi.h>
 #include <arch/irq.h>
 #include <arch/tables.h>
 #include <arch/time.h>
@@ -90,6 +91,46 @@ TEST(page_fault, who_cannot_be_served_is_ended)
 	/* Interrupts are as they were, and the next one is served. */
 	aspace_use(space);
 	EXPECT_EQ(user_run(read_it, &address), 0);
+	crew_end(space);
+}
+
+#define ELSEWHERE (VMAP_START + (1ul << 40))
+
+static trap_hook *first_fault;
+static atomic_bool came_between;
+
+/* It is let in as soon as the handler opens interrupts. */
+static bool with_another_between(struct pt_regs *regs)
+{
+	trap_set_hook(TRAP_PF, first_fault);
+	arch_send_ipi_self(EXAMPLE_VECTOR);
+	return first_fault(regs);
+}
+
+static void fault_elsewhere(void)
+{
+	char byte;
+
+	EXPECT_EQ(probe_read(&byte, (void *)ELSEWHERE, 1), -EFAULT);
+	atomic_store(&came_between, true);
+}
+
+/* All that is printed speaks of the first one. */
+TEST(page_fault, another_one_between_is_not_taken_for_it)
+{
+	struct aspace *space = crew_begin();
+	uint64_t address = TEST_BASE + GB;
+
+	REQUIRE(space && !irq_register(EXAMPLE_VECTOR, fault_elsewhere));
+	atomic_store(&came_between, false);
+	first_fault = trap_set_hook(TRAP_PF, with_another_between);
+	capture_start();
+	EXPECT_EQ(user_run(read_it, &address), -EFAULT);
+	capture_end();
+	irq_register(EXAMPLE_VECTOR, NULL);
+	EXPECT(atomic_load(&came_between));
+	EXPECT(capture_has(text("FAULT on CPU %u at %#lx", this_cpu->index, address),
+			   text("read by kernel at %#lx", address), text("cr2 %016lx", address)));
 	crew_end(space);
 }
 

@@ -8,6 +8,7 @@
 #include <arch/mm.h>
 #include <arch/time.h>
 #include <arch/trap.h>
+#include <arch/uaccess.h>
 #include <arch/x86_64/regs.h>
 #include <arch/x86_64/tables_load.h>
 #include <kernel/debug/symbols.h>
@@ -167,6 +168,23 @@ TEST(trap, debug_clears_dr7)
 	asm volatile("mov %%dr7, %0" : "=r"(dr7));
 	EXPECT(hits >= 1);
 	EXPECT_EQ(dr7, 0x400);
+}
+
+#define DR7_DR0_READS 0x30403ul /* DR0: reads and writes of one byte */
+
+/* What every entry looks at: with the breakpoint in force there, this would never return. */
+TEST(trap, debug_breakpoint_on_its_own_path)
+{
+	irq_disable();
+	asm volatile("mov %0, %%dr0" : : "r"((uint64_t)&arch_has_smap));
+	WITH_HOOK(TRAP_DB, note, {
+		asm volatile("mov %0, %%dr7" : : "r"(DR7_DR0_READS));
+		*(volatile bool *)&arch_has_smap;
+	});
+	asm volatile("mov %0, %%dr7; mov %1, %%dr0" : : "r"(0x400ul), "r"(0ul));
+	irq_enable();
+	EXPECT_EQ(hits, 1);
+	EXPECT_EQ(seen.vector, TRAP_DB);
 }
 
 static bool on_ist(unsigned int ist)

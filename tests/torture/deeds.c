@@ -12,6 +12,7 @@
 #include <kernel/smp/call.h>
 #include <kernel/time/sleep.h>
 #include <lib/random.h>
+#include <tests/kernel/fpu_registers.h>
 
 #define LOCKS     8
 #define TOKENS    5
@@ -204,19 +205,6 @@ static const struct {
 
 static _Atomic uint64_t done[DEEDS];
 
-static void set_registers(uint64_t value)
-{
-	asm volatile("movq %0, %%xmm3; movq %0, %%xmm12" : : "r"(value));
-}
-
-static bool registers_are(uint64_t value)
-{
-	uint64_t one, other;
-
-	asm volatile("movq %%xmm3, %0; movq %%xmm12, %1" : "=r"(one), "=r"(other));
-	return one == value && other == value;
-}
-
 static void act(struct member *member)
 {
 	uint64_t chosen = draw(member, WEIGHTS);
@@ -237,9 +225,9 @@ void crowd_act(struct member *member)
 		torture_broken(RULE_THREAD_ALONE, NULL, "thread %u runs twice at once",
 			       member->number);
 	if (member->fpu)
-		set_registers(value);
+		fpu_set(value);
 	act(member);
-	if (member->fpu && !registers_are(value))
+	if (member->fpu && !fpu_is(value))
 		torture_broken(RULE_THREAD_ALONE, NULL, "thread %u has lost its FPU registers",
 			       member->number);
 	if (irqs_disabled() || preempt_count())

@@ -74,6 +74,8 @@ extern bool apic_shorthands;
 
 #define ICR_WAIT_SPINS 1000000
 
+#define APIC_CLUSTER_IDS 16 /* x2APIC ids that a logical destination can name at once */
+
 static inline volatile uint32_t *xapic_register(unsigned int offset)
 {
 	return (volatile uint32_t *)(APIC_VIRT + offset);

@@ -14,7 +14,8 @@
 struct pt_regs {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8;
 	uint64_t rax, rcx, rdx, rsi, rdi;
-	uint64_t vector, error; /* error is 0 where the CPU pushes none */
+	uint8_t vector, vector_sign[7]; /* pushed as a signed byte */
+	uint64_t error;                 /* 0 where the CPU pushes none */
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
@@ -78,6 +79,9 @@ struct page_fault {
 	bool expected;        /* the code there knows what to do when nobody serves it */
 };
 struct page_fault page_fault_decode(const struct pt_regs *regs);
+
+/* After interrupts were on in its handler: what prints it shall find its address, not another's. */
+void page_fault_recall(const struct page_fault *fault);
 
 /*
  * Calls func(info) and returns 0, or what trap_abort made of it. frame must stay as long as func
