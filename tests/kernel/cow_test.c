@@ -84,6 +84,21 @@ TEST(cow, what_is_read_only_stays_so)
 	crew_end(parent);
 }
 
+/* The same entries lead there, but nothing of the space is. */
+TEST(cow, an_address_that_cannot_be_copies_nothing)
+{
+	struct aspace *parent = crew_begin(), *child;
+
+	REQUIRE(parent);
+	EXPECT_EQ(aspace_populate(parent, TEST_BASE, PAGE_SIZE, 1, MAP_WRITE), 0);
+	REQUIRE(!aspace_clone(parent, &child));
+	EXPECT_EQ(aspace_fault(parent, TEST_BASE | 1ul << 48, MAP_WRITE), -EFAULT);
+	EXPECT_EQ(flags_at(parent, TEST_BASE), MAP_USER | MAP_COW);
+	EXPECT_EQ(phys_at(parent, TEST_BASE), phys_at(child, TEST_BASE));
+	EXPECT_EQ(aspace_destroy(child), 0);
+	crew_end(parent);
+}
+
 TEST(cow, foreign_memory_stays_shared)
 {
 	uint64_t phys = frame_alloc();
@@ -285,7 +300,7 @@ TEST(cow, out_of_frames_anywhere)
 	EXPECT_EQ(aspace_populate(parent, TEST_BASE, 4 * PAGE_SIZE, 1, MAP_WRITE), 0);
 	EXPECT_EQ(aspace_populate(parent, TEST_BASE + 4 * GB, 2 * MB, 2, MAP_WRITE), 0);
 	aspace_use(parent);
-	fail_each_allocation(NULL, clone, &cloning);
+	fail_each_allocation(parent, clone, &cloning);
 	REQUIRE(cloning.to);
 	frames_fail_at(1);
 	EXPECT_EQ(put_user(1, TEST_BASE), -EFAULT);
