@@ -9,8 +9,11 @@
 static inline bool is_range(const struct aspace *aspace, uint64_t virt, uint64_t length,
 			    uint64_t size)
 {
-	return length && !((virt | length) & (size - 1)) && virt >= aspace->start &&
-	       virt < aspace->end && length <= aspace->end - virt;
+	uint64_t end = virt + length;
+
+	/* One that wraps, or has no length, does not end behind its start. */
+	return !((virt | length) & (size - 1)) && end > virt && virt >= aspace->start &&
+	       end <= aspace->end;
 }
 
 static inline bool are_flags(enum map_flags flags, unsigned int allowed)

@@ -80,8 +80,11 @@ static void unmap_all(struct tlb_batch *batch)
 int aspace_destroy(struct aspace *aspace)
 {
 	struct tlb_batch batch;
-	int error = tlb_batch_begin(&batch, aspace);
+	int error;
 
+	if (aspace == &kernel_aspace)
+		return -EINVAL;
+	error = tlb_batch_begin(&batch, aspace);
 	if (error)
 		return error;
 	if (is_used(aspace)) {

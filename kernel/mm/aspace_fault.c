@@ -30,8 +30,11 @@ static int serve(struct aspace *aspace, uint64_t address, enum map_flags wants)
 
 int aspace_fault(struct aspace *aspace, uint64_t address, enum map_flags wants)
 {
-	int error = aspace_lock(&aspace->lock);
+	int error;
 
+	if (address < aspace->start || address >= aspace->end)
+		return -EFAULT;
+	error = aspace_lock(&aspace->lock);
 	if (error)
 		return error;
 	error = serve(aspace, address, wants);

@@ -35,7 +35,7 @@ int tlb_batch_begin_from(struct tlb_batch *batch, struct aspace *aspace, const v
 	tlb_batch_begin_from(batch, aspace, __builtin_return_address(0))
 void tlb_batch_end(struct tlb_batch *batch);
 
-/* As aspace_unmap. */
+/* As aspace_unmap; of the kernel's window only vunmap may. */
 int tlb_batch_unmap(struct tlb_batch *batch, uint64_t virt, uint64_t length);
 
 /* How many pages that is from start on; FLUSH_ALL for everything. */
@@ -44,7 +44,7 @@ uint64_t tlb_batch_pages(const struct tlb_batch *batch);
 /* What has come together so far, now. */
 void tlb_batch_flush(struct tlb_batch *batch);
 
-/* For those who change tables: leaves in [start, end) give less than before, or are gone. */
+/* For those who change tables: what leaves in [start, end) said must be forgotten. */
 static inline void tlb_batch_note(struct tlb_batch *batch, uint64_t start, uint64_t end,
 				  unsigned int leaves)
 {

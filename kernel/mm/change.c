@@ -92,8 +92,11 @@ int tlb_batch_unmap(struct tlb_batch *batch, uint64_t virt, uint64_t length)
 int aspace_unmap(struct aspace *aspace, uint64_t virt, uint64_t length)
 {
 	struct tlb_batch batch;
-	int error = tlb_batch_begin(&batch, aspace);
+	int error;
 
+	if (aspace == &kernel_aspace)
+		return -EINVAL;
+	error = tlb_batch_begin(&batch, aspace);
 	if (error)
 		return error;
 	error = tlb_batch_unmap(&batch, virt, length);
@@ -140,6 +143,10 @@ static inline bool protect_run(const struct run *run, enum map_flags flags)
 	return lost;
 }
 
+/*
+ * Who remembers less of a user's page than may be done by now faults, and forgets it (SDM vol. 3
+ * §4.10.4.3). In the kernel's half nobody serves that fault.
+ */
 static int protect(struct tlb_batch *batch, uint64_t virt, uint64_t end, enum map_flags flags)
 {
 	struct run run;
@@ -148,7 +155,7 @@ static int protect(struct tlb_batch *batch, uint64_t virt, uint64_t end, enum ma
 	if (error)
 		return error;
 	for (;; run = another_run(batch->aspace, run.next, end)) {
-		if (protect_run(&run, flags))
+		if (protect_run(&run, flags) || batch->aspace == &kernel_aspace)
 			tlb_batch_note(batch, run.start, run.next, run.count);
 		if (run.next == end)
 			return 0;

@@ -8,6 +8,7 @@
 #include <arch/trap.h>
 #include <kernel/console/printk.h>
 #include <kernel/mm/page_fault.h>
+#include <kernel/sched/preempt.h>
 #include <kernel/smp/cpu.h>
 #include <lib/errno.h>
 
@@ -36,10 +37,13 @@ static void report(const struct pt_regs *regs, const struct page_fault *fault, i
 	backtrace_print(regs);
 }
 
-/* With interrupts off it may be a handler that faulted; that cannot be ended. */
+/*
+ * With interrupts off it may be a handler that faulted, and who holds preemption off may hold a lock,
+ * too: neither can be ended.
+ */
 static bool end_user(struct pt_regs *regs, const struct page_fault *fault, int error)
 {
-	if (!this_cpu->current->user_run || !fault->irqs_on)
+	if (!this_cpu->current->user_run || !fault->irqs_on || preempt_count())
 		return false;
 	report(regs, fault, error);
 	trap_abort(regs, this_cpu->current->user_run);
@@ -51,7 +55,7 @@ static int try_to_serve(const struct page_fault *fault)
 	struct aspace *aspace = aspace_current();
 	int error;
 
-	if (fault->address >= USER_END || !aspace || !fault->allowed || !fault->irqs_on)
+	if (!aspace || !fault->allowed || !fault->irqs_on)
 		return -EFAULT;
 	irq_enable();
 	error = aspace_fault(aspace, fault->address, fault->wants);

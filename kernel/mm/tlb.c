@@ -6,16 +6,12 @@
 #include <kernel/panic.h>
 #include <lib/errno.h>
 
+/*
+ * Until somebody has measured: as if to forget one page took as long as to remember two again, of
+ * the 64 that a program comes back to. The report says where it is on the machine.
+ */
 uint64_t tlb_full = 32;
 BOOT_WORD_NUMBER(tlb_full, 1, 1u << 20, tlb_full, "pages that are flushed one by one, at most");
-
-static uint64_t pages_in(uint64_t start, uint64_t end)
-{
-	uint64_t pages = (end - start) / PAGE_SIZE;
-
-	BUG_ON((start | end) % PAGE_SIZE || start >= end);
-	return pages > tlb_full ? FLUSH_ALL : pages;
-}
 
 /* Of the kernel's half nobody is noted as a user: there everybody is. */
 static void flush(struct aspace *aspace, uint64_t start, uint64_t pages)
@@ -27,14 +23,22 @@ static void flush(struct aspace *aspace, uint64_t start, uint64_t pages)
 		flush_range(aspace, start, pages, false);
 }
 
-void flush_tlb_page(struct aspace *aspace, uint64_t virt)
+int flush_tlb_page(struct aspace *aspace, uint64_t virt)
 {
-	flush(aspace, virt, 1);
+	return flush_tlb_range(aspace, virt, virt + PAGE_SIZE);
 }
 
-void flush_tlb_range(struct aspace *aspace, uint64_t start, uint64_t end)
+/* Of the kernel's half more than the window may be meant. */
+int flush_tlb_range(struct aspace *aspace, uint64_t start, uint64_t end)
 {
-	flush(aspace, start, pages_in(start, end));
+	bool kernel = aspace == &kernel_aspace;
+	uint64_t pages = (end - start) / PAGE_SIZE;
+
+	if ((start | end) % PAGE_SIZE || start >= end ||
+	    start < (kernel ? DIRECT_MAP : aspace->start) || (!kernel && end > aspace->end))
+		return -EINVAL;
+	flush(aspace, start, pages > tlb_full ? FLUSH_ALL : pages);
+	return 0;
 }
 
 void flush_tlb_aspace(struct aspace *aspace)
@@ -42,9 +46,9 @@ void flush_tlb_aspace(struct aspace *aspace)
 	flush(aspace, 0, FLUSH_ALL);
 }
 
-void flush_tlb_kernel_range(uint64_t start, uint64_t end)
+int flush_tlb_kernel_range(uint64_t start, uint64_t end)
 {
-	flush(&kernel_aspace, start, pages_in(start, end));
+	return flush_tlb_range(&kernel_aspace, start, end);
 }
 
 int flush_tlb_all(void)

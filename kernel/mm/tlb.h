@@ -56,15 +56,15 @@ extern struct aspace aspace_none;
 /*
  * From here on others can use none of the old translations of these pages. The caller has changed
  * the tables before, and holds the space's lock. Thread context, interrupts on. Of the kernel's
- * space that is everybody, whatever it uses. Panics, as no lock does, on a range that is empty,
- * wraps, or is not of whole pages.
+ * space that is everybody, whatever it uses. 0, or -EINVAL and nothing is flushed for a range that
+ * is empty, wraps, is not of whole pages, or is not of that space. Without the lock they panic.
  */
-void flush_tlb_page(struct aspace *aspace, uint64_t virt);
-void flush_tlb_range(struct aspace *aspace, uint64_t start, uint64_t end);
+int flush_tlb_page(struct aspace *aspace, uint64_t virt);
+int flush_tlb_range(struct aspace *aspace, uint64_t start, uint64_t end);
 void flush_tlb_aspace(struct aspace *aspace);
 
 /* The same of a range of the kernel's half. */
-void flush_tlb_kernel_range(uint64_t start, uint64_t end);
+int flush_tlb_kernel_range(uint64_t start, uint64_t end);
 
 /*
  * Everything that any CPU remembers, of all spaces. Needs no lock. Returns 0, or -EDEADLK with

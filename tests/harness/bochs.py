@@ -36,6 +36,7 @@ CONFIG = """\
 display_library: {display}
 megs: {memory}
 cpu: model={model}, count={cpus}, ips=100000000, reset_on_triple_fault=0
+{cpuid}
 clock: sync=none, time0=1704067200
 romimage: file=$BXSHARE/BIOS-bochs-latest
 vgaromimage: file=$BXSHARE/VGABIOS-lgpl-latest
@@ -73,8 +74,8 @@ def start(opts, folder):
         copy.write(with_words(image.read(), opts.words))
     with open(paths["rc"], "w", encoding="utf-8") as rc:
         rc.write(CONFIG.format(display=opts.display, memory=opts.memory, model=opts.model,
-                               cpus=opts.smp, image=paths["image"], serial=paths["serial"],
-                               log=paths["log"]))
+                               cpus=opts.smp, cpuid=opts.cpuid and "cpuid: " + opts.cpuid,
+                               image=paths["image"], serial=paths["serial"], log=paths["log"]))
     with open(paths["go"], "w", encoding="utf-8") as go:
         go.write(DEBUGGER)
     screen, terminal = pty.openpty()
@@ -135,6 +136,8 @@ def options(argv):
     p.add_argument("--smp", default=4, type=int)
     p.add_argument("--memory", default=256, type=int, metavar="MB")
     p.add_argument("--model", default="corei7_haswell_4770", help="a CPU that Bochs knows")
+    p.add_argument("--cpuid", default="", metavar="OPTIONS",
+                   help="what bx_generic, one of them, says of itself")
     p.add_argument("--display", default=display(), help="a display library of Bochs")
     p.add_argument("--timeout", default=280, type=float, metavar="S")
     p.add_argument("--image", default=os.path.join(ROOT, os.environ.get("O") or "build",

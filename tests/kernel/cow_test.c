@@ -84,6 +84,21 @@ TEST(cow, what_is_read_only_stays_so)
 	crew_end(parent);
 }
 
+/* The same entries lead there, but nothing of the space is. */
+TEST(cow, an_address_that_cannot_be_copies_nothing)
+{
+	struct aspace *parent = crew_begin(), *child;
+
+	REQUIRE(parent);
+	EXPECT_EQ(aspace_populate(parent, TEST_BASE, PAGE_SIZE, 1, MAP_WRITE), 0);
+	REQUIRE(!aspace_clone(parent, &child));
+	EXPECT_EQ(aspace_fault(parent, TEST_BASE | 1ul << 48, MAP_WRITE), -EFAULT);
+	EXPECT_EQ(flags_at(parent, TEST_BASE), MAP_USER | MAP_COW);
+	EXPECT_EQ(phys_at(parent, TEST_BASE), phys_at(child, TEST_BASE));
+	EXPECT_EQ(aspace_destroy(child), 0);
+	crew_end(parent);
+}
+
 TEST(cow, foreign_memory_stays_shared)
 {
 	uint64_t phys = frame_alloc();
@@ -134,6 +149,66 @@ TEST(cow, large_pages)
 	EXPECT_EQ(page.level, 2);
 	EXPECT_EQ(page.phys, phys);
 	EXPECT_EQ(page.flags, MAP_USER | MAP_WRITE);
+	crew_end(parent);
+}
+
+#define MIDDLE (TEST_BASE + GB / 2 + MB) /* inside of a 2 MB page, too */
+
+/* What is before and behind stays, as one page of each size as far as it goes. */
+static void expect_cut(struct aspace *space, uint64_t phys)
+{
+	struct aspace_page page;
+
+	EXPECT_EQ(space->tables, 3);
+	EXPECT_EQ(aspace_walk(space, TEST_BASE + GB - 1, &page), 0);
+	EXPECT_EQ(page.level, 2);
+	EXPECT_EQ(page.phys, phys + GB - 2 * MB);
+	crew_expect(MIDDLE - PAGE_SIZE, 10);
+	crew_expect(MIDDLE + PAGE_SIZE, 12);
+}
+
+/* Of 1 GB, which all remember: one page is copied, another one taken out. */
+static void cut_in_both(struct aspace *parent, struct aspace *child, uint64_t phys)
+{
+	set_user_word(MIDDLE, 1);
+	EXPECT(phys_at(parent, MIDDLE) != phys + (MIDDLE - TEST_BASE));
+	expect_cut(parent, phys);
+	crew_expect(MIDDLE, 1);
+	crew_use(child);
+	EXPECT_EQ(child->tables, 1);
+	crew_expect_pages(MIDDLE - PAGE_SIZE, 3, 10);
+	EXPECT_EQ(aspace_protect(child, MIDDLE, PAGE_SIZE, 0), 0);
+	crew_expect_read_only(MIDDLE, 11);
+	expect_cut(child, phys);
+	EXPECT_EQ(aspace_unmap(child, MIDDLE, PAGE_SIZE), 0);
+	crew_expect_fault(MIDDLE);
+	expect_cut(child, phys);
+	crew_use(parent);
+	crew_expect(MIDDLE, 1);
+}
+
+/* What was in its memory before is anybody's: to clear or poison that much takes its time. */
+TEST(cow, pages_of_1_gb)
+{
+	struct aspace *parent, *child;
+	uint64_t phys;
+
+	if (!mmu_has_1gb || frames_free() < 3 * GB / PAGE_SIZE) {
+		test_skip("needs 1 GB pages and 3 GB of memory");
+		return;
+	}
+	parent = crew_begin();
+	frames_poison(false);
+	phys = page_alloc(3);
+	REQUIRE(parent && phys);
+	EXPECT_EQ(aspace_map(parent, TEST_BASE, phys, GB, 3, MAP_WRITE), 0);
+	page_put(phys, 3);
+	crew_fill(MIDDLE - PAGE_SIZE, 3, 10);
+	crew_expect_pages(MIDDLE - PAGE_SIZE, 3, 10);
+	REQUIRE(!aspace_clone(parent, &child));
+	crew_expect_read_only(MIDDLE, 11);
+	cut_in_both(parent, child, phys);
+	EXPECT_EQ(aspace_destroy(child), 0);
 	crew_end(parent);
 }
 
@@ -285,7 +360,7 @@ TEST(cow, out_of_frames_anywhere)
 	EXPECT_EQ(aspace_populate(parent, TEST_BASE, 4 * PAGE_SIZE, 1, MAP_WRITE), 0);
 	EXPECT_EQ(aspace_populate(parent, TEST_BASE + 4 * GB, 2 * MB, 2, MAP_WRITE), 0);
 	aspace_use(parent);
-	fail_each_allocation(NULL, clone, &cloning);
+	fail_each_allocation(parent, clone, &cloning);
 	REQUIRE(cloning.to);
 	frames_fail_at(1);
 	EXPECT_EQ(put_user(1, TEST_BASE), -EFAULT);

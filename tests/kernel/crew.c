@@ -4,6 +4,7 @@
  */
 #include "crew.h"
 #include "mm.h"
+#include "poison.h"
 #include "test.h"
 #include <arch/cpu.h>
 #include <arch/ipi.h>
@@ -100,6 +101,7 @@ void crew_end(struct aspace *space)
 	frames_poison(false);
 	EXPECT_EQ(frames_free(), free_before);
 	EXPECT_EQ(frames_late_writes(), late_before);
+	EXPECT_EQ(poison_broken(), 0);
 }
 
 static void wrong(uint64_t address, const char *what, uint64_t seen)

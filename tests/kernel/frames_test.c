@@ -2,6 +2,7 @@
  * Frames: references, caches, blocks, and who writes to what is free.
  */
 #include "mm.h"
+#include "poison.h"
 #include "stuck.h"
 #include "test.h"
 #include <arch/mmu.h>
@@ -106,6 +107,30 @@ TEST(frames, a_late_writer_is_found)
 	EXPECT_EQ(frames_late_writes(), found + 1);
 	frame_free(frame);
 	frames_poison(false);
+}
+
+/* A frame or a block that was free, and nobody has got since. */
+static void write_late(unsigned int level)
+{
+	uint64_t page = page_alloc(level);
+
+	if (!page) {
+		test_skip("no block is free");
+		return;
+	}
+	frames_poison(true);
+	page_put(page, level);
+	frames_poison(false);
+	*(volatile uint64_t *)phys_to_virt(page + mmu_size(level) - sizeof(uint64_t)) = 1;
+	EXPECT_EQ(poison_broken(), 1);
+	EXPECT_EQ(poison_broken(), 0);
+}
+
+TEST(frames, a_late_writer_is_found_in_what_is_free)
+{
+	EXPECT_EQ(poison_broken(), 0);
+	write_late(1);
+	write_late(2);
 }
 
 TEST(frames, the_nth_allocation_fails)

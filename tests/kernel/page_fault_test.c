@@ -15,6 +15,7 @@
 #include <kernel/mm/frames.h>
 #include <kernel/mm/page_fault.h>
 #include <kernel/smp/cpu.h>
+#include <kernel/sched/preempt.h>
 #include <kernel/sched/work.h>
 #include <lib/errno.h>
 
@@ -177,7 +178,13 @@ static void tell_of_users_fault(void *info)
 	uint64_t value;
 
 	EXPECT_EQ(probe_read(&value, (void *)VMAP_START, sizeof(value)), -EFAULT); /* CR2 */
-	irq_disable(); /* as in the handler: CR2 stays what it is */
+	irq_disable();     /* as in the handler: CR2 stays what it is */
+	preempt_disable(); /* nobody would ever let it in again */
+	EXPECT(!on_fault(regs));
+	preempt_enable();
+	regs->rflags &= ~RFLAGS_IF;
+	EXPECT(!on_fault(regs));
+	regs->rflags |= RFLAGS_IF;
 	EXPECT(on_fault(regs));
 	regs->error = 0;
 	EXPECT(!on_fault(regs));
@@ -190,7 +197,7 @@ TEST(page_fault, a_user_is_ended_by_the_kernels_half)
 				.error = 1u << 2, /* by a user */
 				.rip = TEST_BASE,
 				.cs = GDT_USER_CODE | 3,
-				.rflags = 1u << 9, /* interrupts on */
+				.rflags = RFLAGS_IF,
 				.ss = GDT_USER_DATA | 3 };
 
 	on_fault = trap_set_hook(TRAP_PF, NULL);
@@ -279,6 +286,21 @@ static void let_them_work(struct traffic *traffic)
 	EXPECT(WAIT_UNTIL((int)(atomic_load(&traffic->steps) - until) >= 0));
 }
 
+/* Those that nobody counts in, from which all read. */
+static void change_protection(struct traffic *traffic)
+{
+	uint64_t start = TEST_BASE, length;
+
+	for_each_cpu(cpu, &crew)
+		start = TEST_BASE + (cpu % 512 + 1) * PAGE_SIZE;
+	length = TEST_BASE + 2 * MB - start;
+	EXPECT_EQ(aspace_protect(traffic->space, start, length, 0), 0);
+	EXPECT_EQ(put_user(1, start + 16), -EFAULT);
+	let_them_work(traffic);
+	EXPECT_EQ(aspace_protect(traffic->space, start, length, MAP_WRITE), 0);
+	EXPECT_EQ(put_user(1, start + 16), 0);
+}
+
 static void begin_traffic(struct traffic *traffic)
 {
 	traffic->space = crew_begin_few();
@@ -310,7 +332,7 @@ TEST(page_fault, split_and_merge_under_traffic)
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		EXPECT_EQ(aspace_split(traffic.space, TEST_BASE + round * PAGE_SIZE), 0);
 		let_them_work(&traffic);
-		EXPECT_EQ(aspace_protect(traffic.space, TEST_BASE, 2 * MB, MAP_WRITE), 0);
+		change_protection(&traffic);
 		EXPECT_EQ(aspace_merge(traffic.space, TEST_BASE), 0);
 	}
 	end_traffic(&traffic);

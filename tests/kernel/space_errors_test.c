@@ -109,6 +109,43 @@ static void refuse_to_change(uint64_t digest)
 	expect_refused(aspace_merge(space, TEST_BASE + 2 * MB), -EINVAL, digest);
 }
 
+/* Where nothing of the space can be, although some walk the same entries as what is mapped. */
+static void refuse_to_serve(uint64_t digest)
+{
+	uint64_t there = TEST_BASE + PAGE_SIZE;
+	static const enum map_flags wants[] = { 0, MAP_WRITE, MAP_EXEC };
+
+	for (unsigned int i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		expect_refused(aspace_fault(space, there | 1ul << 48, wants[i]), -EFAULT, digest);
+		expect_refused(aspace_fault(space, there | 1ul << 63, wants[i]), -EFAULT, digest);
+		expect_refused(aspace_fault(space, USER_END + PAGE_SIZE, wants[i]), -EFAULT,
+			       digest);
+		expect_refused(aspace_fault(space, USER_END, wants[i]), -EFAULT, digest);
+		expect_refused(aspace_fault(space, DIRECT_MAP, wants[i]), -EFAULT, digest);
+		expect_refused(aspace_fault(space, (uint64_t)&space, wants[i]), -EFAULT, digest);
+		expect_refused(aspace_fault(space, 0, wants[i]), -EFAULT, digest);
+	}
+	expect_refused(aspace_fault(space, there, 0), 0, digest);
+	expect_refused(aspace_fault(space, there, MAP_WRITE), -EFAULT, digest);
+}
+
+static void refuse_to_flush(uint64_t digest)
+{
+	REQUIRE(!aspace_lock(&space->lock));
+	for (unsigned int i = 0; bad_ranges[i].error == -EINVAL; i++) {
+		const struct bad_range *bad = &bad_ranges[i];
+
+		if (bad->level == 1)
+			expect_refused(flush_tlb_range(space, bad->virt, bad->virt + bad->length),
+				       -EINVAL, digest);
+		if (bad->level == 1 && bad->length == PAGE_SIZE)
+			expect_refused(flush_tlb_page(space, bad->virt), -EINVAL, digest);
+	}
+	expect_refused(flush_tlb_page(space, TEST_BASE), 0, digest);
+	expect_refused(flush_tlb_range(space, USER_START, USER_END), 0, digest);
+	aspace_unlock(&space->lock);
+}
+
 TEST(space, bad_input_changes_nothing)
 {
 	uint64_t digest, frame = frame_alloc(), frames;
@@ -120,6 +157,8 @@ TEST(space, bad_input_changes_nothing)
 	frames = frames_free();
 	refuse_to_map(digest, frame);
 	refuse_to_change(digest);
+	refuse_to_serve(digest);
+	refuse_to_flush(digest);
 	EXPECT_EQ(frames_free(), frames);
 	space_end();
 	frame_free(frame);
@@ -127,15 +166,19 @@ TEST(space, bad_input_changes_nothing)
 
 TEST(space, interrupts_off_is_refused)
 {
-	struct tlb_batch batch;
+	uint64_t digest, frame = frame_alloc();
 	struct aspace_page page;
-	uint64_t digest;
+	struct tlb_batch batch;
+	struct aspace *copy;
 
-	REQUIRE(space_begin());
+	REQUIRE(frame && space_begin());
 	EXPECT_EQ(aspace_populate(space, TEST_BASE, 2 * MB, 2, MAP_WRITE), 0);
 	digest = space_digest(space);
 	irq_disable();
 	EXPECT_EQ(aspace_populate(space, TEST_BASE + GB, PAGE_SIZE, 1, MAP_WRITE), -EDEADLK);
+	EXPECT_EQ(aspace_map(space, TEST_BASE + GB, frame, PAGE_SIZE, 1, 0), -EDEADLK);
+	EXPECT_EQ(aspace_clone(space, &copy), -EDEADLK);
+	EXPECT_EQ(aspace_fault(space, TEST_BASE, MAP_WRITE), -EDEADLK);
 	EXPECT_EQ(aspace_unmap(space, TEST_BASE, PAGE_SIZE), -EDEADLK);
 	EXPECT_EQ(aspace_protect(space, TEST_BASE, PAGE_SIZE, 0), -EDEADLK);
 	EXPECT_EQ(aspace_split(space, TEST_BASE), -EDEADLK);
@@ -147,5 +190,7 @@ TEST(space, interrupts_off_is_refused)
 	EXPECT(irqs_disabled());
 	irq_enable();
 	EXPECT_EQ(space_digest(space), digest);
+	EXPECT_EQ(frame_refs(frame), 1);
 	space_end();
+	frame_free(frame);
 }

@@ -3,6 +3,7 @@
  */
 #include "stale.h"
 #include "mm.h"
+#include "poison.h"
 #include <arch/cpu.h>
 #include <arch/time.h>
 #include <kernel/mm/frames.h>
@@ -25,7 +26,7 @@ static uint64_t free_before, late_before;
 static _Atomic uint32_t watched; /* the slot and page where somebody looks, or did last */
 static _Atomic uint64_t looks, writes, changes;
 
-/* Those of one table, one that has a table of its own, and one large page. */
+/* Those of one table, one that has a table of its own, and two large pages. */
 static const struct {
 	unsigned int pages, level;
 	uint64_t offset;
@@ -35,7 +36,7 @@ static const struct {
 	{ 0, 1, 64 * PAGE_SIZE }, /* as many as are flushed one by one, and one more */
 	{ 0, 1, 256 * PAGE_SIZE },
 	{ 2, 1, 3 * GB + 2 * MB - PAGE_SIZE },
-	{ 512, 2, GB },
+	{ 1024, 2, GB },
 };
 
 #define KEEPER (TEST_BASE + 2 * MB - PAGE_SIZE) /* keeps that one table */
@@ -145,7 +146,7 @@ static void judge_moving(const struct stale_slot *slot, uint64_t address, unsign
 
 static void look(struct stale_slot *slot, unsigned int page)
 {
-	struct stale_version before = stale_version_of(slot), after;
+	struct stale_version before = stale_version_at(slot, page), after;
 	uint64_t seen = 0, address = page_address(slot, page);
 	int error;
 
@@ -169,7 +170,7 @@ static bool may_write(const struct stale_slot *slot)
 static void write(struct stale_slot *slot, unsigned int page, uint64_t value)
 {
 	uint64_t address = page_address(slot, page) + 8 + this_cpu->index * 8, seen;
-	struct stale_version before = stale_version_of(slot);
+	struct stale_version before = stale_version_at(slot, page);
 	int error = put_user(value, address);
 	bool steady = is_steady(before, stale_version_of(slot));
 
@@ -350,7 +351,7 @@ void stale_end(bool alone)
 	leaked = free_before - frames_free();
 	if (alone && leaked > 4) /* tables of the kernel's window, which stay */
 		stale_broken(&slots[0], 0, none, "%ld frames are gone", leaked);
-	if (frames_late_writes() != late_before)
+	if (frames_late_writes() != late_before || poison_broken())
 		stale_broken(&slots[0], 0, none, "free frames were written");
 }
 

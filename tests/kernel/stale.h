@@ -8,7 +8,8 @@
  *   the same, and no change under way   exactly what the version says: this stamp, or a fault
  *   else                                no stamp that is older than the version before
  *
- * So a look that begins when a change has returned finds it, or the rule is broken.
+ * So a look that begins when a change has returned finds it, or the rule is broken. A change may
+ * be one of some of the pages alone: which, stands beside the version and changes with it.
  */
 #ifndef TESTS_KERNEL_STALE_H
 #define TESTS_KERNEL_STALE_H
@@ -54,8 +55,14 @@ struct stale_version {
 	uint32_t changing : 1;
 };
 
+/* Some pages of a slot that are not as the version says, but otherwise; from == to: none. */
+struct stale_part {
+	uint16_t from, to;
+	uint32_t state;
+};
+
 struct stale_slot {
-	_Atomic uint64_t version;
+	_Atomic uint64_t version, part;
 	_Atomic uint32_t taken; /* by who changes it */
 	unsigned int id, pages, level;
 	_Atomic uint64_t base;
@@ -67,6 +74,12 @@ extern void (*stale_complain)(const char *text);
 
 uint64_t stale_stamp(const struct stale_slot *slot, uint32_t number, unsigned int page);
 struct stale_version stale_version_of(const struct stale_slot *slot);
+struct stale_part stale_part_of(const struct stale_slot *slot);
+void stale_set_part(struct stale_slot *slot, struct stale_part part);
+
+/* The version of a slot with the state that one of its pages has. */
+struct stale_version stale_version_at(const struct stale_slot *slot, unsigned int page);
+
 void stale_broken(const struct stale_slot *slot, uint64_t address, struct stale_version version,
 		  const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -70,6 +70,20 @@ static void put_frames(const struct stale_slot *slot, const uint64_t *frames)
 		page_put(frames[page], 1);
 }
 
+/* All its pages are in one state again. */
+static struct stale_version now_all(struct stale_slot *slot, struct stale_version version,
+				    enum stale_state state)
+{
+	stale_set_part(slot, (struct stale_part){ 0 });
+	version.state = state;
+	return version;
+}
+
+static enum stale_state other_way(struct stale_version version)
+{
+	return version.state == STALE_WRITABLE ? STALE_READ_ONLY : STALE_WRITABLE;
+}
+
 /* One frame after the other; the first that does not fit ends it, and what was mapped goes. */
 static int map_frames(const struct stale_slot *slot, struct stale_version version,
 		      const uint64_t *frames)
@@ -131,27 +145,26 @@ static struct stale_version unmap(struct stale_slot *slot, struct stale_version 
 {
 	(void)random;
 	expect_done(slot, version, aspace_unmap(slot->space, slot->base, bytes(slot)));
-	version.state = STALE_UNMAPPED;
-	return version;
+	return now_all(slot, version, STALE_UNMAPPED);
 }
 
 /* Page by page, from the last to the first, in one batch. A large page is split for it. */
 static struct stale_version unmap_in_batch(struct stale_slot *slot, struct stale_version version,
 					   uint64_t *random)
 {
+	unsigned int page = slot->pages;
 	struct tlb_batch batch;
 	int error = 0;
 
 	(void)random;
-	if (slot->pages > PAGES_MAX)
-		return unmap(slot, version, random);
 	expect_done(slot, version, tlb_batch_begin(&batch, slot->space));
-	for (unsigned int page = slot->pages; page && !error; page--)
-		error = tlb_batch_unmap(&batch, slot->base + (page - 1) * PAGE_SIZE, PAGE_SIZE);
+	while (page && !error)
+		error = tlb_batch_unmap(&batch, slot->base + --page * PAGE_SIZE, PAGE_SIZE);
 	tlb_batch_end(&batch);
+	if (error == -ENOMEM && page == slot->pages - 1)
+		return version;
 	expect_done(slot, version, error);
-	version.state = STALE_UNMAPPED;
-	return version;
+	return now_all(slot, version, STALE_UNMAPPED);
 }
 
 /* Other frames at once where the old ones were. */
@@ -169,10 +182,85 @@ static struct stale_version protect(struct stale_slot *slot, struct stale_versio
 	int error;
 
 	(void)random;
-	version.state = version.state == STALE_WRITABLE ? STALE_READ_ONLY : STALE_WRITABLE;
+	version.state = other_way(version);
 	error = aspace_protect(slot->space, slot->base, bytes(slot), flags_of(version));
 	expect_done(slot, version, error);
+	return now_all(slot, version, version.state);
+}
+
+/* Some of the pages, never all: large ones are cut at its ends, and others look at both sides. */
+static struct stale_part draw_part(const struct stale_slot *slot, uint64_t *random)
+{
+	unsigned int from = (unsigned int)random_below(random, slot->pages);
+	unsigned int to = from + 1 + (unsigned int)random_below(random, slot->pages - from);
+
+	if (!from && to == slot->pages)
+		from++;
+	return (struct stale_part){ (uint16_t)from, (uint16_t)to, 0 };
+}
+
+static uint64_t part_start(const struct stale_slot *slot, struct stale_part part)
+{
+	return slot->base + part.from * PAGE_SIZE;
+}
+
+static uint64_t part_bytes(struct stale_part part)
+{
+	return (uint64_t)(part.to - part.from) * PAGE_SIZE;
+}
+
+/* A slot that has no part yet gets one, if the change was made: until then all is as it was. */
+static struct stale_version part_done(struct stale_slot *slot, struct stale_version version,
+				      struct stale_part part, int error)
+{
+	if (!error)
+		stale_set_part(slot, part);
+	else if (error != -ENOMEM)
+		expect_done(slot, version, error);
 	return version;
+}
+
+static struct stale_version unmap_part(struct stale_slot *slot, struct stale_version version,
+				       uint64_t *random)
+{
+	struct stale_part part = draw_part(slot, random);
+
+	part.state = STALE_UNMAPPED;
+	return part_done(slot, version, part,
+			 aspace_unmap(slot->space, part_start(slot, part), part_bytes(part)));
+}
+
+static struct stale_version protect_part(struct stale_slot *slot, struct stale_version version,
+					 uint64_t *random)
+{
+	struct stale_part part = draw_part(slot, random);
+	struct stale_version changed = version;
+
+	changed.state = other_way(version);
+	part.state = changed.state;
+	return part_done(slot, version, part,
+			 aspace_protect(slot->space, part_start(slot, part), part_bytes(part),
+					flags_of(changed)));
+}
+
+/* What is left on both sides of a part that was unmapped, in one batch. */
+static struct stale_version unmap_rest(struct stale_slot *slot, struct stale_version version,
+				       uint64_t *random)
+{
+	struct stale_part part = stale_part_of(slot), before = { 0, part.from, 0 };
+	struct stale_part behind = { part.to, (uint16_t)slot->pages, 0 };
+	struct tlb_batch batch;
+	int error = 0;
+
+	(void)random;
+	expect_done(slot, version, tlb_batch_begin(&batch, slot->space));
+	if (part_bytes(before))
+		error = tlb_batch_unmap(&batch, slot->base, part_bytes(before));
+	if (!error && part_bytes(behind))
+		error = tlb_batch_unmap(&batch, part_start(slot, behind), part_bytes(behind));
+	tlb_batch_end(&batch);
+	expect_done(slot, version, error);
+	return now_all(slot, version, STALE_UNMAPPED);
 }
 
 static void look_at_copy(const struct stale_slot *slot, struct stale_version version,
@@ -193,7 +281,7 @@ static void use_copy(const struct stale_slot *slot, struct stale_version version
 
 	aspace_use(copy);
 	look_at_copy(slot, version, page);
-	if (version.state == STALE_WRITABLE && put_user(0, address) != 0)
+	if (stale_version_at(slot, page).state == STALE_WRITABLE && put_user(0, address) != 0)
 		stale_broken(slot, address, version, "a copy cannot be written");
 	aspace_use(slot->space);
 	look_at_copy(slot, version, page);
@@ -205,10 +293,21 @@ static void use_copy(const struct stale_slot *slot, struct stale_version version
 	aspace_use(before);
 }
 
+/* Where a part is unmapped, one beside it. */
+static unsigned int draw_mapped(const struct stale_slot *slot, uint64_t *random)
+{
+	unsigned int page = (unsigned int)random_below(random, slot->pages);
+	struct stale_part part = stale_part_of(slot);
+
+	if (stale_version_at(slot, page).state != STALE_UNMAPPED)
+		return page;
+	return part.from ? part.from - 1 : part.to;
+}
+
 static struct stale_version clone(struct stale_slot *slot, struct stale_version version,
 				  uint64_t *random)
 {
-	unsigned int page = (unsigned int)random_below(random, slot->pages);
+	unsigned int page = draw_mapped(slot, random);
 	struct aspace *copy;
 	int error = aspace_clone(slot->space, &copy);
 
@@ -229,13 +328,17 @@ static struct stale_version split_or_merge(struct stale_slot *slot, struct stale
 	if (slot->level == 1)
 		return version;
 	if (aspace_split(slot->space, page) == -EINVAL)
-		aspace_merge(slot->space, slot->base);
+		aspace_merge(slot->space, page & ~(2 * MB - 1));
 	return version;
 }
 
 static change_function *const when_unmapped[] = { map_stamped, populate };
-static change_function *const when_mapped[] = { unmap,   unmap_in_batch, replace,       protect,
-						protect, clone,          split_or_merge };
+static change_function *const when_mapped[] = {
+	unmap, unmap_in_batch, replace,    protect,      protect,
+	clone, split_or_merge, unmap_part, protect_part,
+};
+#define PART_WAYS 2 /* of these, the last: for slots that can have a part and have none yet */
+static change_function *const when_part_is_unmapped[] = { unmap_rest, unmap_rest, clone };
 
 static struct stale_version change_kernel_slot(struct stale_slot *slot,
 					       struct stale_version version, uint64_t *random)
@@ -263,9 +366,14 @@ struct stale_version stale_change(struct stale_slot *slot, struct stale_version 
 				  uint64_t *random)
 {
 	unsigned int ways = sizeof(when_mapped) / sizeof(when_mapped[0]);
+	struct stale_part part = stale_part_of(slot);
 
 	if (slot->kernel)
 		return change_kernel_slot(slot, version, random);
+	if (part.to && part.state == STALE_UNMAPPED)
+		return when_part_is_unmapped[random_below(random, 3)](slot, version, random);
+	if (part.to || slot->pages == 1)
+		ways -= PART_WAYS;
 	if (version.state != STALE_UNMAPPED)
 		return when_mapped[random_below(random, ways)](slot, version, random);
 	return when_unmapped[slot->level == 1 ? random_below(random, 2) : 1](slot, version, random);

@@ -281,13 +281,14 @@ TEST(tlb, flush_functions)
 		REQUIRE(!aspace_lock(&space->lock));
 		swap_pages(space, TEST_BASE, second);
 		if (way == 0) {
-			flush_tlb_page(space, second);
-			flush_tlb_page(space, TEST_BASE);
+			EXPECT_EQ(flush_tlb_page(space, second), 0);
+			EXPECT_EQ(flush_tlb_page(space, TEST_BASE), 0);
 		} else if (way == 1) {
-			flush_tlb_range(space, TEST_BASE, TEST_BASE + 2 * PAGE_SIZE);
+			EXPECT_EQ(flush_tlb_range(space, TEST_BASE, TEST_BASE + 2 * PAGE_SIZE), 0);
 		} else if (way == 2) {
-			flush_tlb_range(space, TEST_BASE - tlb_full * PAGE_SIZE,
-					TEST_BASE + 2 * PAGE_SIZE);
+			EXPECT_EQ(flush_tlb_range(space, TEST_BASE - tlb_full * PAGE_SIZE,
+						  TEST_BASE + 2 * PAGE_SIZE),
+				  0);
 		} else if (way == 3) {
 			flush_tlb_aspace(space);
 		}

@@ -7,7 +7,7 @@ HOST_SMP_KERNEL = $(sort $(wildcard kernel/smp/*.c)) kernel/time/tick.c kernel/s
 HOST_SMP_TESTS = $(addprefix tests/kernel/,smp_test.c queue_test.c many_test.c \
 	many_errors_test.c async_test.c pool_test.c scheme_test.c scheme_wait_test.c \
 	irq_work_test.c tick_test.c capture.c hold.c stuck.c \
-	mm.c crew.c frames_test.c space.c space_test.c space_errors_test.c space_frames_test.c \
+	mm.c poison.c crew.c frames_test.c space.c space_test.c space_errors_test.c space_frames_test.c \
 	tlb_test.c tlb_users_test.c cow_test.c stale.c stale_change.c stale_slot.c stale_test.c rival.c \
 	shootdown_scheme_test.c shootdown_broadcast_test.c shootdown_deferred_test.c)
 HOST_SMP_SOURCES = $(HOST_SMP_KERNEL) $(HOST_SMP_TESTS) \
