@@ -40,10 +40,16 @@ void huge_split_with(struct aspace *aspace, const struct entry *entry, uint64_t 
 			      memory_order_release);
 }
 
+/* By a call: nothing here is short, and the walk would be written out six times. */
+static struct entry __attribute__((noinline)) find_entry(const struct aspace *aspace, uint64_t virt)
+{
+	return table_find(aspace, virt);
+}
+
 /* How many splits it takes until a page begins at virt. */
 static unsigned int splits_for(const struct aspace *aspace, uint64_t virt)
 {
-	struct entry entry = table_find(aspace, virt);
+	struct entry entry = find_entry(aspace, virt);
 	unsigned int count = 0;
 
 	if (!entry_is_leaf(&entry))
@@ -57,7 +63,7 @@ static unsigned int splits_for(const struct aspace *aspace, uint64_t virt)
 static unsigned int splits_for_both(const struct aspace *aspace, uint64_t start, uint64_t end)
 {
 	unsigned int count = splits_for(aspace, start) + splits_for(aspace, end);
-	struct entry entry = table_find(aspace, start);
+	struct entry entry = find_entry(aspace, start);
 
 	if (!entry_is_leaf(&entry))
 		return count;
@@ -71,11 +77,11 @@ static unsigned int splits_for_both(const struct aspace *aspace, uint64_t start,
 
 static void split_until(struct aspace *aspace, uint64_t virt, struct reserve *tables)
 {
-	struct entry entry = table_find(aspace, virt);
+	struct entry entry = find_entry(aspace, virt);
 
 	while (entry_is_leaf(&entry) && virt & (mmu_size(entry.level) - 1)) {
 		huge_split_with(aspace, &entry, virt, reserve_take(tables));
-		entry = table_find(aspace, virt);
+		entry = find_entry(aspace, virt);
 	}
 }
 
@@ -95,7 +101,7 @@ int huge_split_ends(struct tlb_batch *batch, uint64_t start, uint64_t end)
 
 static int split_at(struct aspace *aspace, uint64_t virt)
 {
-	struct entry entry = table_find(aspace, virt);
+	struct entry entry = find_entry(aspace, virt);
 	uint64_t table;
 
 	if (!entry_is_leaf(&entry))
@@ -177,7 +183,7 @@ static bool is_in_a_row(const struct merge *merge)
 /* The way to the table of 4 KB pages. */
 static int find_parts(struct merge *merge)
 {
-	struct entry entry = table_find(merge->aspace, merge->virt);
+	struct entry entry = find_entry(merge->aspace, merge->virt);
 
 	if (entry.level > 1)
 		return entry_is_leaf(&entry) ? -EINVAL : -ENOENT;
