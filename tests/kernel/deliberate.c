@@ -20,6 +20,12 @@ TEST(deliberate, failure)
 	EXPECT_EQ(1 + 1, 3);
 }
 
+/* A complaint that the test did not ask for fails it. */
+TEST(deliberate, warning)
+{
+	warn("asked for by the test deliberate.warning");
+}
+
 TEST(deliberate, panic)
 {
 	panic("asked for by the test deliberate.panic");

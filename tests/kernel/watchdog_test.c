@@ -180,7 +180,11 @@ TEST(call_on_cpu, runs_in_a_thread_there)
 		EXPECT_EQ(smp_call_on_cpu(cpu, sleep_and_tell, &base), 1000 + (int)cpu);
 	EXPECT_EQ(smp_call_on_cpu(nr_cpus, sleep_and_tell, &base), -EINVAL);
 	EXPECT_EQ(smp_call_on_cpu(0, NULL, &base), -EINVAL);
+	capture_start();
 	irq_disable();
 	EXPECT_EQ(smp_call_on_cpu(0, sleep_and_tell, &base), -EDEADLK);
 	irq_enable();
+	capture_end();
+	EXPECT(capture_has_once("WARNING: sched: a wait where none may be",
+				"runs_in_a_thread_there"));
 }
