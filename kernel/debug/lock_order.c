@@ -55,7 +55,7 @@ static void end(unsigned long flags)
 	irq_restore(flags);
 }
 
-static bool is_off(void)
+static inline __attribute__((always_inline)) bool is_off(void)
 {
 	return in_nmi() || busy[this_cpu->index];
 }
@@ -188,7 +188,7 @@ void lock_order_let_go(const void *lock, const char *name)
 }
 
 /* Of those that this CPU holds, the first of a use that was not reported yet; NULL for none. */
-static const char *held_wrongly(unsigned int uses)
+static inline __attribute__((always_inline)) const char *held_wrongly(unsigned int uses)
 {
 	unsigned int cpu = this_cpu->index;
 
@@ -203,12 +203,16 @@ static const char *held_wrongly(unsigned int uses)
 	return NULL;
 }
 
-void lock_order_before_wait(const char *what)
+/* As who waits for a call, it is not left: the descriptors are the CPU's. */
+void no_preempt_text lock_order_before_wait(const char *what)
 {
 	const char *wrong = held_wrongly(TAKEN_IRQS_OFF | WAITED_FOR_IRQS_OFF);
 
-	if (wrong)
-		report(what, wrong, "");
+	if (!wrong)
+		return;
+	preempt_disable();
+	report(what, wrong, "");
+	preempt_enable_no_resched();
 }
 
 void lock_order_none_held(const char *where)
