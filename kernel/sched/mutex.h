@@ -19,10 +19,13 @@ struct mutex {
  */
 int mutex_lock(struct mutex *mutex);
 
-/* Whether this thread has it now. Thread context; does not wait. */
+/* Whether this thread has it now: never with interrupts off. Thread context; does not wait. */
 bool mutex_trylock(struct mutex *mutex);
 
-/* Release. Returns 0, or -EPERM, with a warning, for a thread that does not have it. */
+/*
+ * Release. Thread context, interrupts on. Returns 0, or -EPERM, with a warning, for who does
+ * not have it: another thread, or a handler or function, whatever it interrupted.
+ */
 int mutex_unlock(struct mutex *mutex);
 
 #endif
