@@ -175,7 +175,7 @@ int wake_begin(struct thread *thread)
 						     memory_order_acq_rel, memory_order_relaxed))
 		return refuse(thread, state);
 	cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
-	if (cpu != this_cpu->index) {
+	if (cpu != smp_processor_id()) {
 		wake_there(thread, cpus[cpu]);
 	} else {
 		this_cpu->wakes[WAKE_HERE]++;
@@ -229,7 +229,7 @@ unsigned int wake_up_all_idle_cpus(void)
 	for_each_cpu(cpu, &cpu_online_mask) {
 		unsigned long flags = irq_save();
 
-		if (cpu != this_cpu->index)
+		if (cpu != smp_processor_id())
 			sent += wake_idle(cpus[cpu]);
 		irq_restore(flags);
 	}

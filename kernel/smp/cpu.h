@@ -148,7 +148,8 @@ void smp_processor_id_may_change(void) __attribute__((noreturn, cold));
 
 /*
  * This CPU's index, for who knows that it does not change: debug builds check that the
- * thread is pinned, or cannot be left.
+ * thread is pinned, or cannot be left. That nobody pins it elsewhere meanwhile is for who
+ * relies on that to know.
  */
 static inline unsigned int smp_processor_id(void)
 {
