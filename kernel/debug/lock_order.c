@@ -3,7 +3,8 @@
  * was held, also by way of others. A new pair whose reverse is there already is a
  * circle: some day two CPUs wait for each other.
  *
- * Locks are held with preemption off, so what is held is the CPU's.
+ * Spin locks are held with preemption off, so what is held is the CPU's; mutexes are the
+ * thread's.
  */
 #include <arch/cpu.h>
 #include <arch/irq.h>
@@ -15,6 +16,7 @@
 
 #define CLASSES 64
 #define DEPTH   8
+#define OWNED   256 /* mutexes at a time; more are not looked at */
 
 enum use {
 	TAKEN_IRQS_OFF = 1,
@@ -38,6 +40,14 @@ static struct held {
 	unsigned int class;
 } held[MAX_CPUS][DEPTH];
 static unsigned int held_count[MAX_CPUS];
+
+/* Mutexes are held by threads, and so are found by them. The graph's lock guards these, too. */
+static struct owned {
+	const struct thread *thread; /* NULL: none */
+	const void *mutex;
+	unsigned int class;
+} owned[OWNED];
+
 static bool busy[MAX_CPUS]; /* a report is made: what it locks is not looked at */
 
 static unsigned long begin(void)
@@ -221,4 +231,74 @@ void lock_order_none_held(const char *where)
 
 	if (wrong)
 		report(where, wrong, "");
+}
+
+/* The next in the table after one, or the first after NULL, that has that thread; NULL for none. */
+static struct owned *next_owned(struct owned *after, const struct thread *thread)
+{
+	for (struct owned *slot = after ? after + 1 : owned; slot < owned + OWNED; slot++) {
+		if (slot->thread == thread)
+			return slot;
+	}
+	return NULL;
+}
+
+void lock_order_mutex_before(const char *name)
+{
+	const char *wrong = NULL;
+	unsigned long flags;
+	struct owned *slot;
+	unsigned int class;
+
+	if (is_off())
+		return;
+	flags = begin();
+	class = find(name);
+	for (slot = next_owned(NULL, this_cpu->current); slot && class < CLASSES;
+	     slot = next_owned(slot, this_cpu->current)) {
+		if (!note_order(slot->class, class))
+			wrong = classes[slot->class].name;
+	}
+	end(flags);
+	if (wrong)
+		report("taken in both orders", wrong, name);
+}
+
+void lock_order_mutex_taken(const void *mutex, const char *name)
+{
+	unsigned long flags = begin();
+	struct owned *slot = next_owned(NULL, NULL);
+	unsigned int class = find(name);
+
+	if (slot && class < CLASSES)
+		*slot = (struct owned){ this_cpu->current, mutex, class };
+	end(flags);
+}
+
+void lock_order_mutex_let_go(const void *mutex)
+{
+	unsigned long flags = begin();
+	struct owned *slot = next_owned(NULL, this_cpu->current);
+
+	while (slot && slot->mutex != mutex)
+		slot = next_owned(slot, this_cpu->current);
+	if (slot)
+		slot->thread = NULL;
+	end(flags);
+}
+
+void lock_order_thread_ends(void)
+{
+	unsigned long flags = begin();
+	struct owned *slot;
+
+	while ((slot = next_owned(NULL, this_cpu->current))) {
+		const char *name = classes[slot->class].name;
+
+		slot->thread = NULL;
+		end(flags);
+		report("owned by a thread that ends", name, "");
+		flags = begin();
+	}
+	end(flags);
 }

@@ -264,8 +264,7 @@ void thread_yield(void)
 	cpu = this_cpu->self;
 	self = cpu->current;
 	priority = self->priority;
-	if (__builtin_expect(runq_best(&cpu->runq) == priority &&
-				     llist_empty(&cpu->wake_list) &&
+	if (__builtin_expect(runq_best(&cpu->runq) == priority && llist_empty(&cpu->wake_list) &&
 				     preempt_count_equals(PREEMPT_ENABLED),
 			     1))
 		switch_to(cpu, self, runq_rotate(&cpu->runq, self, priority));
@@ -291,6 +290,8 @@ static void clean_up(const struct thread *self)
 		     self->name, irqs_disabled() ? "off" : "on", preempt_count());
 	preempt_count_sub(preempt_count());
 	irq_enable();
+	if (debug_build)
+		lock_order_thread_ends();
 	if (thread_special(self) & THREAD_SPACE)
 		aspace_use(NULL);
 	if (state_of(self) != THREAD_RUNNING)

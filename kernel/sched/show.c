@@ -121,7 +121,8 @@ struct queue {
 	unsigned int count;
 	uint32_t above;
 	bool slices;
-	uint64_t switches, schedules, moved_away, idle_rounds, wakes[WAKE_OUTCOMES], nudges[NUDGES], sent;
+	uint64_t switches, schedules, moved_away, idle_rounds, wakes[WAKE_OUTCOMES], nudges[NUDGES],
+		sent;
 };
 
 static void copy_waiting(struct queue *queue, const struct runq *runq, unsigned int priority)

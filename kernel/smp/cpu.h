@@ -56,7 +56,7 @@ struct cpu {
 	uint64_t irq_works_run;
 	struct cpumask owed; /* while a call to many is sent: who is owed an IPI */
 	struct runq runq;
-	uint64_t resched_sent; /* to itself, on its way: schedules + 1 of that time; or 0 */
+	uint64_t resched_sent;         /* to itself, on its way: schedules + 1 of that time; or 0 */
 	uint64_t wakes[WAKE_OUTCOMES]; /* by this CPU, of threads of any */
 	uint64_t nudges[NUDGES];
 	uint64_t switches, moved_away; /* to another thread; threads to another CPU */

@@ -54,7 +54,7 @@ TEST(step, mutex_and_semaphore)
 /* The wait is ended by wake, of the intruder, which comes once. */
 static const struct way {
 	void (*prepare)(void), (*wait)(void), (*wake)(void);
-} *way;
+} * way;
 
 static int wait_step_by_step(void *unused)
 {
@@ -80,7 +80,8 @@ static bool is_woken_behind(unsigned int only)
 	if (!thread_is_over(waiter)) {
 		EXPECT(!had_come);
 		if (had_come)
-			thread_wake(waiter); /* a look for no reason may find it; or it comes again */
+			thread_wake(
+				waiter); /* a look for no reason may find it; or it comes again */
 		if (!thread_is_over(waiter))
 			thread_wake(step.intruder);
 	}

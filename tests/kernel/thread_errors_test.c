@@ -187,7 +187,8 @@ TEST(thread, yields_where_none_may)
 	irq_enable();
 	capture_end();
 	EXPECT(capture_has_once("interrupts off, preempt count 0x1", "yield_inside",
-				"interrupts on, preempt count 0x1", "thread_yields_where_none_may"));
+				"interrupts on, preempt count 0x1",
+				"thread_yields_where_none_may"));
 	EXPECT_EQ(preempt_count(), 0);
 	atomic_store(&ended, true);
 	join(other);

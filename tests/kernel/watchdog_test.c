@@ -173,8 +173,10 @@ TEST(watchdog, function_that_leaves_the_count_uneven)
 	capture_end();
 	EXPECT_EQ(count, 0);
 	if (debug_build)
-		EXPECT(capture_has("WARNING: smp: the function hold_off_and_forget left preempt count "
-				   "0x1, found 0", "WARNING: smp: the function hold_off_and_forget"));
+		EXPECT(capture_has(
+			"WARNING: smp: the function hold_off_and_forget left preempt count "
+			"0x1, found 0",
+			"WARNING: smp: the function hold_off_and_forget"));
 	else
 		EXPECT(capture_has("WARNING: sched: thread ", "is left with preempt count 0x2"));
 }
