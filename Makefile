@@ -42,7 +42,7 @@ LDFLAGS = -m64 -nostdlib -static -Wl,-T,linker.ld -Wl,--build-id=none \
 SOURCES := $(sort $(wildcard lib/*.c boot/*.[cS] arch/x86_64/*.[cS] kernel/*.c kernel/*/*.[cS] \
 	tests/kernel/*.c tests/bench/*.c tests/schemes/*.c tests/torture/*.c))
 ifndef DEBUG
-SOURCES := $(filter-out kernel/debug/lock_order.c,$(SOURCES))
+SOURCES := $(filter-out kernel/debug/lock_order.c kernel/debug/balance.c,$(SOURCES))
 endif
 OBJECTS := $(addsuffix .o,$(basename $(SOURCES:%=$(O)/obj/%)))
 

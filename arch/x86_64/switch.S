@@ -12,21 +12,31 @@
  */
 .text
 
-/* rax = arch_switch_stack(rdi = where to note sp, rsi = the other sp, rdx = prev) */
+/* arch_switch_stack(rdi = where to note sp, rsi = the other sp) */
 .global arch_switch_stack
 .balign 16
 arch_switch_stack:
 	push	%rbp
 	mov	%rsp, (%rdi)
 	mov	%rsi, %rsp
-	mov	%rdx, %rax
 	pop	%rbp
 	ret
 
-/* A new stack begins here, with prev in rax. */
+/* arch_switch_stack_special(the same, rdx = prev, rcx = what is called with it on the other) */
+.global arch_switch_stack_special
+arch_switch_stack_special:
+	push	%rbp
+	mov	%rsp, (%rdi)
+	mov	%rsi, %rsp
+	mov	(%rsp), %rbp
+	mov	%rdx, %rdi
+	call	*%rcx
+	pop	%rbp
+	ret
+
+/* A new stack begins here. */
 arch_begin:
 	pop	%rcx
-	mov	%rax, %rdi
 	call	*%rcx
 	ud2
 

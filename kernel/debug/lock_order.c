@@ -3,7 +3,8 @@
  * was held, also by way of others. A new pair whose reverse is there already is a
  * circle: some day two CPUs wait for each other.
  *
- * Locks are held with preemption off, so what is held is the CPU's.
+ * Spin locks are held with preemption off, so what is held is the CPU's; mutexes are the
+ * thread's.
  */
 #include <arch/cpu.h>
 #include <arch/irq.h>
@@ -15,6 +16,7 @@
 
 #define CLASSES 64
 #define DEPTH   8
+#define OWNED   256 /* mutexes at a time; more are not looked at */
 
 enum use {
 	TAKEN_IRQS_OFF = 1,
@@ -38,6 +40,14 @@ static struct held {
 	unsigned int class;
 } held[MAX_CPUS][DEPTH];
 static unsigned int held_count[MAX_CPUS];
+
+/* Mutexes are held by threads, and so are found by them. The graph's lock guards these, too. */
+static struct owned {
+	const struct thread *thread; /* NULL: none */
+	const void *mutex;
+	unsigned int class;
+} owned[OWNED];
+
 static bool busy[MAX_CPUS]; /* a report is made: what it locks is not looked at */
 
 static unsigned long begin(void)
@@ -55,7 +65,7 @@ static void end(unsigned long flags)
 	irq_restore(flags);
 }
 
-static bool is_off(void)
+static inline __attribute__((always_inline)) bool is_off(void)
 {
 	return in_nmi() || busy[this_cpu->index];
 }
@@ -188,7 +198,7 @@ void lock_order_let_go(const void *lock, const char *name)
 }
 
 /* Of those that this CPU holds, the first of a use that was not reported yet; NULL for none. */
-static const char *held_wrongly(unsigned int uses)
+static inline __attribute__((always_inline)) const char *held_wrongly(unsigned int uses)
 {
 	unsigned int cpu = this_cpu->index;
 
@@ -203,12 +213,16 @@ static const char *held_wrongly(unsigned int uses)
 	return NULL;
 }
 
-void lock_order_before_wait(const char *what)
+/* As who waits for a call, it is not left: the descriptors are the CPU's. */
+void no_preempt_text lock_order_before_wait(const char *what)
 {
 	const char *wrong = held_wrongly(TAKEN_IRQS_OFF | WAITED_FOR_IRQS_OFF);
 
-	if (wrong)
-		report(what, wrong, "");
+	if (!wrong)
+		return;
+	preempt_disable();
+	report(what, wrong, "");
+	preempt_enable_no_resched();
 }
 
 void lock_order_none_held(const char *where)
@@ -217,4 +231,74 @@ void lock_order_none_held(const char *where)
 
 	if (wrong)
 		report(where, wrong, "");
+}
+
+/* The next in the table after one, or the first after NULL, that has that thread; NULL for none. */
+static struct owned *next_owned(struct owned *after, const struct thread *thread)
+{
+	for (struct owned *slot = after ? after + 1 : owned; slot < owned + OWNED; slot++) {
+		if (slot->thread == thread)
+			return slot;
+	}
+	return NULL;
+}
+
+void lock_order_mutex_before(const char *name)
+{
+	const char *wrong = NULL;
+	unsigned long flags;
+	struct owned *slot;
+	unsigned int class;
+
+	if (is_off())
+		return;
+	flags = begin();
+	class = find(name);
+	for (slot = next_owned(NULL, this_cpu->current); slot && class < CLASSES;
+	     slot = next_owned(slot, this_cpu->current)) {
+		if (!note_order(slot->class, class))
+			wrong = classes[slot->class].name;
+	}
+	end(flags);
+	if (wrong)
+		report("taken in both orders", wrong, name);
+}
+
+void lock_order_mutex_taken(const void *mutex, const char *name)
+{
+	unsigned long flags = begin();
+	struct owned *slot = next_owned(NULL, NULL);
+	unsigned int class = find(name);
+
+	if (slot && class < CLASSES)
+		*slot = (struct owned){ this_cpu->current, mutex, class };
+	end(flags);
+}
+
+void lock_order_mutex_let_go(const void *mutex)
+{
+	unsigned long flags = begin();
+	struct owned *slot = next_owned(NULL, this_cpu->current);
+
+	while (slot && slot->mutex != mutex)
+		slot = next_owned(slot, this_cpu->current);
+	if (slot)
+		slot->thread = NULL;
+	end(flags);
+}
+
+void lock_order_thread_ends(void)
+{
+	unsigned long flags = begin();
+	struct owned *slot;
+
+	while ((slot = next_owned(NULL, this_cpu->current))) {
+		const char *name = classes[slot->class].name;
+
+		slot->thread = NULL;
+		end(flags);
+		report("owned by a thread that ends", name, "");
+		flags = begin();
+	}
+	end(flags);
 }

@@ -15,10 +15,11 @@ static bool take(struct mutex *mutex)
 	return true;
 }
 
-bool mutex_trylock(struct mutex *mutex)
+/* With interrupts off the thread may not be who acts: a handler or a call's function is. */
+bool mutex_trylock_plain(struct mutex *mutex)
 {
 	unsigned long flags = wait_lock(&mutex->waiters);
-	bool taken = !mutex->owner && take(mutex);
+	bool taken = !mutex->owner && !irqs_disabled_flags(flags) && take(mutex);
 
 	wait_unlock(&mutex->waiters, flags);
 	return taken;
@@ -36,7 +37,7 @@ static bool take_or_join(struct mutex *mutex, struct wait_entry *entry)
 	return taken;
 }
 
-int mutex_lock(struct mutex *mutex)
+int mutex_lock_plain(struct mutex *mutex)
 {
 	struct wait_entry entry = { 0 };
 
@@ -52,10 +53,10 @@ int mutex_lock(struct mutex *mutex)
 	return 0;
 }
 
-int mutex_unlock(struct mutex *mutex)
+int mutex_unlock_plain(struct mutex *mutex)
 {
 	unsigned long flags = wait_lock(&mutex->waiters);
-	bool ours = mutex->owner == this_cpu->current;
+	bool ours = mutex->owner == this_cpu->current && !irqs_disabled_flags(flags);
 
 	if (ours)
 		mutex->owner = wake_up_locked(&mutex->waiters);

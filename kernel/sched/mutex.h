@@ -13,16 +13,52 @@ struct mutex {
 	struct thread *owner;
 };
 
+/* Without the checks of a debug build: for the functions below. */
+int mutex_lock_plain(struct mutex *mutex);
+bool mutex_trylock_plain(struct mutex *mutex);
+int mutex_unlock_plain(struct mutex *mutex);
+
 /*
  * Thread context. Acquire. Returns 0, or -EDEADLK: this thread has it already, or is
  * where nobody may wait; both are warned of.
  */
-int mutex_lock(struct mutex *mutex);
+static inline __attribute__((always_inline)) int mutex_lock_named(struct mutex *mutex,
+								  const char *name)
+{
+	int error;
 
-/* Whether this thread has it now. Thread context; does not wait. */
-bool mutex_trylock(struct mutex *mutex);
+	if (debug_build)
+		lock_order_mutex_before(name);
+	error = mutex_lock_plain(mutex);
+	if (debug_build && !error)
+		lock_order_mutex_taken(mutex, name);
+	return error;
+}
 
-/* Release. Returns 0, or -EPERM, with a warning, for a thread that does not have it. */
-int mutex_unlock(struct mutex *mutex);
+/* Whether this thread has it now: never with interrupts off. Thread context; does not wait. */
+static inline __attribute__((always_inline)) bool mutex_trylock_named(struct mutex *mutex,
+								      const char *name)
+{
+	bool taken = mutex_trylock_plain(mutex);
+
+	if (debug_build && taken)
+		lock_order_mutex_taken(mutex, name);
+	return taken;
+}
+
+/*
+ * Release. Thread context, interrupts on. Returns 0, or -EPERM, with a warning, for who does
+ * not have it: another thread, or a handler or function, whatever it interrupted.
+ */
+static inline __attribute__((always_inline)) int mutex_unlock(struct mutex *mutex)
+{
+	if (debug_build && !irqs_disabled())
+		lock_order_mutex_let_go(mutex);
+	return mutex_unlock_plain(mutex);
+}
+
+/* A mutex is named as it is written, for debug builds. */
+#define mutex_lock(mutex)    mutex_lock_named(mutex, SPINLOCK_NAME(mutex))
+#define mutex_trylock(mutex) mutex_trylock_named(mutex, SPINLOCK_NAME(mutex))
 
 #endif

@@ -14,16 +14,14 @@
 
 struct runq {
 	uint64_t filled; /* a bit for each priority that has somebody, and PRIORITY_IDLE's always */
-	struct {
-		struct thread *first, **end; /* where the next to come is noted */
-	} queues[PRIORITIES];
+	struct thread *first[PRIORITIES], **end[PRIORITIES]; /* where the next to come is noted */
 };
 
 static inline void runq_init(struct runq *runq)
 {
 	runq->filled = 1 << PRIORITY_IDLE;
 	for (unsigned int priority = 0; priority < PRIORITIES; priority++)
-		runq->queues[priority].end = &runq->queues[priority].first;
+		runq->end[priority] = &runq->first[priority];
 }
 
 /* The highest priority that has somebody; PRIORITY_IDLE for none. */
@@ -38,8 +36,8 @@ static inline void runq_add_last(struct runq *runq, struct thread *thread)
 	unsigned int priority = thread->priority;
 
 	thread->next = NULL;
-	*runq->queues[priority].end = thread;
-	runq->queues[priority].end = &thread->next;
+	*runq->end[priority] = thread;
+	runq->end[priority] = &thread->next;
 	runq->filled |= 1ull << priority;
 }
 
@@ -48,26 +46,26 @@ static inline void runq_add_first(struct runq *runq, struct thread *thread)
 {
 	unsigned int priority = thread->priority;
 
-	thread->next = runq->queues[priority].first;
+	thread->next = runq->first[priority];
 	if (!thread->next)
-		runq->queues[priority].end = &thread->next;
-	runq->queues[priority].first = thread;
+		runq->end[priority] = &thread->next;
+	runq->first[priority] = thread;
 	runq->filled |= 1ull << priority;
 }
 
 /* The last of a priority is gone. */
 static inline void runq_empty(struct runq *runq, unsigned int priority)
 {
-	runq->queues[priority].end = &runq->queues[priority].first;
+	runq->end[priority] = &runq->first[priority];
 	runq->filled &= ~(1ull << priority);
 }
 
 /* The first of a priority that has somebody. */
 static inline struct thread *runq_take(struct runq *runq, unsigned int priority)
 {
-	struct thread *thread = runq->queues[priority].first;
+	struct thread *thread = runq->first[priority];
 
-	runq->queues[priority].first = thread->next;
+	runq->first[priority] = thread->next;
 	if (!thread->next)
 		runq_empty(runq, priority);
 	return thread;
@@ -80,10 +78,10 @@ static inline struct thread *runq_rotate(struct runq *runq, struct thread *threa
 	struct thread *first;
 
 	thread->next = NULL;
-	*runq->queues[priority].end = thread;
-	runq->queues[priority].end = &thread->next;
-	first = runq->queues[priority].first;
-	runq->queues[priority].first = first->next;
+	*runq->end[priority] = thread;
+	runq->end[priority] = &thread->next;
+	first = runq->first[priority];
+	runq->first[priority] = first->next;
 	return first;
 }
 
@@ -91,7 +89,7 @@ static inline struct thread *runq_rotate(struct runq *runq, struct thread *threa
 static inline bool runq_remove(struct runq *runq, struct thread *thread)
 {
 	unsigned int priority = thread->priority;
-	struct thread **link = &runq->queues[priority].first;
+	struct thread **link = &runq->first[priority];
 
 	while (*link && *link != thread)
 		link = &(*link)->next;
@@ -99,8 +97,8 @@ static inline bool runq_remove(struct runq *runq, struct thread *thread)
 		return false;
 	*link = thread->next;
 	if (!thread->next)
-		runq->queues[priority].end = link;
-	if (!runq->queues[priority].first)
+		runq->end[priority] = link;
+	if (!runq->first[priority])
 		runq_empty(runq, priority);
 	return true;
 }

@@ -69,7 +69,7 @@ static inline void publish(struct cpu *cpu, const struct thread *next)
  * After a switch in which one side is special; on the stack of the other. The FPU's
  * registers are still as before left them.
  */
-static void __attribute__((noinline)) finish(struct thread *before)
+static void finish(struct thread *before)
 {
 	struct thread *self = this_cpu->current;
 
@@ -101,16 +101,16 @@ static void __attribute__((noreturn, cold, noinline)) runs_already(const struct 
 static inline void switch_to(struct cpu *cpu, struct thread *self, struct thread *next)
 {
 	uint64_t sp = next->sp;
-	struct thread *before;
 
 	if (__builtin_expect(!sp, 0))
 		runs_already(next);
 	next->sp = 0;
 	cpu->current = next;
 	cpu->switches++;
-	before = arch_switch(&self->sp, sp, self);
-	if (thread_special(before) | thread_special(this_cpu->current))
-		finish(before);
+	if (__builtin_expect(thread_special(self) | thread_special(next), 0))
+		arch_switch_special(&self->sp, sp, self, finish);
+	else
+		arch_switch(&self->sp, sp);
 }
 
 static void __attribute__((noinline)) move_on(struct thread *prev)
@@ -119,6 +119,14 @@ static void __attribute__((noinline)) move_on(struct thread *prev)
 		return;
 	prev->on_runq = false;
 	thread_set_special(prev, THREAD_LEAVING, 0);
+}
+
+/* It would be the next thread's. Whoever counted it is in no backtrace any more. */
+static void __attribute__((noinline, cold)) drop_count(const struct thread *self)
+{
+	warn("sched: thread %u '%s' is left with preempt count %#x", self->id, self->name,
+	     preempt_count());
+	preempt_count_sub(preempt_count());
 }
 
 static void __attribute__((noinline)) schedule(void)
@@ -135,8 +143,11 @@ static void __attribute__((noinline)) schedule(void)
 		move_on(prev);
 	next = choose(cpu, prev);
 	publish(cpu, next);
-	if (next != prev)
-		switch_to(cpu, prev, next);
+	if (next == prev)
+		return;
+	if (__builtin_expect(!preempt_count_equals(PREEMPT_ENABLED), 0))
+		drop_count(prev);
+	switch_to(cpu, prev, next);
 }
 
 void schedule_idle(void)
@@ -230,6 +241,7 @@ void thread_stay(void)
 static void __attribute__((noinline)) yield_slowly(struct thread *self, const void *caller)
 {
 	if (preempt_count()) {
+		irq_enable();
 		thread_refuse_wait(caller);
 		return;
 	}
@@ -244,24 +256,27 @@ void thread_yield(void)
 	struct thread *self;
 	struct cpu *cpu;
 
+	if (__builtin_expect(irqs_disabled(), 0)) {
+		thread_refuse_wait(__builtin_return_address(0));
+		return;
+	}
 	irq_disable();
 	cpu = this_cpu->self;
 	self = cpu->current;
 	priority = self->priority;
-	if (runq_best(&cpu->runq) == priority && llist_empty(&cpu->wake_list) &&
-	    preempt_count_equals(PREEMPT_ENABLED))
+	if (__builtin_expect(runq_best(&cpu->runq) == priority && llist_empty(&cpu->wake_list) &&
+				     preempt_count_equals(PREEMPT_ENABLED),
+			     1))
 		switch_to(cpu, self, runq_rotate(&cpu->runq, self, priority));
 	else
 		yield_slowly(self, __builtin_return_address(0));
 	irq_enable();
 }
 
-void thread_begin(struct thread *prev)
+void thread_begin(void)
 {
 	struct thread *self = this_cpu->current;
 
-	if (thread_special(prev) | thread_special(self))
-		finish(prev);
 	irq_enable();
 	preempt_check_resched();
 	thread_end(self->func(self->arg));
@@ -275,6 +290,8 @@ static void clean_up(const struct thread *self)
 		     self->name, irqs_disabled() ? "off" : "on", preempt_count());
 	preempt_count_sub(preempt_count());
 	irq_enable();
+	if (debug_build)
+		lock_order_thread_ends();
 	if (thread_special(self) & THREAD_SPACE)
 		aspace_use(NULL);
 	if (state_of(self) != THREAD_RUNNING)

@@ -21,8 +21,8 @@ void schedule_idle(void);
 
 struct thread;
 
-/* The start of a thread that has the CPU for the first time; prev is who had it before. */
-void thread_begin(struct thread *prev) __attribute__((noreturn));
+/* The start of a thread that has the CPU for the first time. */
+void thread_begin(void) __attribute__((noreturn));
 
 /* The last of it. Thread context. */
 void thread_end(int result) __attribute__((noreturn));

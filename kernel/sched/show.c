@@ -2,6 +2,7 @@
  * `threads` and `runq` at the prompt.
  */
 #include <arch/cpu.h>
+#include <arch/ipi.h>
 #include <arch/trap.h>
 #include <kernel/console/printk.h>
 #include <kernel/debug/symbols.h>
@@ -120,12 +121,13 @@ struct queue {
 	unsigned int count;
 	uint32_t above;
 	bool slices;
-	uint64_t switches, schedules, moved_away, idle_rounds, wakes[WAKE_OUTCOMES];
+	uint64_t switches, schedules, moved_away, idle_rounds, wakes[WAKE_OUTCOMES], nudges[NUDGES],
+		sent;
 };
 
 static void copy_waiting(struct queue *queue, const struct runq *runq, unsigned int priority)
 {
-	for (struct thread *thread = runq->queues[priority].first; thread; thread = thread->next) {
+	for (struct thread *thread = runq->first[priority]; thread; thread = thread->next) {
 		if (queue->count < WAITING)
 			memcpy(queue->waiting[queue->count], thread->name, THREAD_NAME);
 		queue->count++;
@@ -149,11 +151,13 @@ static void copy_queue(void *info)
 	queue->moved_away = cpu->moved_away;
 	queue->idle_rounds = cpu->idle_rounds;
 	memcpy(queue->wakes, cpu->wakes, sizeof(queue->wakes));
+	memcpy(queue->nudges, cpu->nudges, sizeof(queue->nudges));
+	queue->sent = cpu->ipi_sent[RESCHEDULE_VECTOR];
 }
 
 static void print_queue(unsigned int cpu, const struct queue *queue)
 {
-	const uint64_t *wakes = queue->wakes;
+	const uint64_t *wakes = queue->wakes, *nudges = queue->nudges;
 
 	printk("CPU %u  runs '%s', %u wait%s", cpu, queue->current, queue->count,
 	       queue->slices ? ", in turns" : "");
@@ -165,6 +169,11 @@ static void print_queue(unsigned int cpu, const struct queue *queue)
 	       "its way %lu, it can wait %lu\n",
 	       wakes[WAKE_HERE], wakes[WAKE_IPI], wakes[WAKE_POLLED], wakes[WAKE_ON_ITS_WAY],
 	       wakes[WAKE_CAN_WAIT]);
+	printk("  RESCHEDULE else: to itself %lu, to idle CPUs %lu, otherwise %lu; not to those that "
+	       "poll %lu\n",
+	       nudges[NUDGE_SELF], nudges[NUDGE_IDLE],
+	       queue->sent - wakes[WAKE_IPI] - nudges[NUDGE_SELF] - nudges[NUDGE_IDLE],
+	       nudges[NUDGE_POLLED]);
 }
 
 static void runq_command(const char *arguments)

@@ -240,12 +240,12 @@ static void pin_here(void *info)
 	struct pin *pin = info;
 	struct thread *thread = pin->thread;
 
-	pin->done = atomic_load_explicit(&thread->cpu, memory_order_relaxed) == this_cpu->index;
+	pin->done = atomic_load_explicit(&thread->cpu, memory_order_relaxed) == smp_processor_id();
 	if (!pin->done)
 		return;
 	thread->wanted_cpu = pin->cpu;
 	thread_set_special(thread, 0, THREAD_MOVES);
-	if (pin->cpu == ANY_CPU || pin->cpu == this_cpu->index)
+	if (pin->cpu == ANY_CPU || pin->cpu == smp_processor_id())
 		return;
 	thread_set_special(thread, THREAD_MOVES, 0);
 	set_going(pin, thread);

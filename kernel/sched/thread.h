@@ -157,7 +157,7 @@ void thread_exit(int result) __attribute__((noreturn));
 /*
  * Lets the thread run on that CPU only, or on any if it is ANY_CPU. This thread is
  * there when the call returns; another goes as soon as it gets a CPU. Thread context.
- * Returns 0, -EINVAL, -ENXIO, -ESRCH.
+ * Returns 0, -EINVAL, -ENXIO, -ESRCH, or -EDEADLK where nobody may wait, with a warning.
  */
 int thread_pin(struct thread *thread, unsigned int cpu);
 

@@ -34,9 +34,12 @@ static struct thread *thread_of(struct llist_node *node)
 
 void resched_self(void)
 {
-	if (this_cpu->current == this_cpu->idle || this_cpu->resched_sent)
+	uint64_t now = this_cpu->schedules + 1;
+
+	if (this_cpu->current == this_cpu->idle || this_cpu->resched_sent == now)
 		return; /* the idle loop looks by itself; or one is on its way */
-	this_cpu->resched_sent = true;
+	this_cpu->resched_sent = now;
+	this_cpu->nudges[NUDGE_SELF]++;
 	this_cpu->ipi_sent[RESCHEDULE_VECTOR]++;
 	arch_send_ipi_self(RESCHEDULE_VECTOR);
 }
@@ -172,7 +175,7 @@ int wake_begin(struct thread *thread)
 						     memory_order_acq_rel, memory_order_relaxed))
 		return refuse(thread, state);
 	cpu = atomic_load_explicit(&thread->cpu, memory_order_relaxed);
-	if (cpu != this_cpu->index) {
+	if (cpu != smp_processor_id()) {
 		wake_there(thread, cpus[cpu]);
 	} else {
 		this_cpu->wakes[WAKE_HERE]++;
@@ -210,8 +213,10 @@ static bool wake_idle(struct cpu *cpu)
 		return false;
 	if (atomic_load_explicit(&cpu->wake_above, memory_order_relaxed) == WAKE_POLLS) {
 		atomic_store_explicit(&cpu->poked, true, memory_order_relaxed);
+		this_cpu->nudges[NUDGE_POLLED]++;
 		return false;
 	}
+	this_cpu->nudges[NUDGE_IDLE]++;
 	this_cpu->ipi_sent[RESCHEDULE_VECTOR]++;
 	arch_send_ipi(cpu->index, RESCHEDULE_VECTOR);
 	return true;
@@ -224,7 +229,7 @@ unsigned int wake_up_all_idle_cpus(void)
 	for_each_cpu(cpu, &cpu_online_mask) {
 		unsigned long flags = irq_save();
 
-		if (cpu != this_cpu->index)
+		if (cpu != smp_processor_id())
 			sent += wake_idle(cpus[cpu]);
 		irq_restore(flags);
 	}

@@ -44,6 +44,17 @@ enum wake_outcome {
 };
 
 /*
+ * Why else RESCHEDULE was sent, or was not, by this CPU. What is left of ipi_sent is
+ * smp_send_reschedule's, and what was sent again.
+ */
+enum nudge {
+	NUDGE_SELF,   /* to itself: resched_self */
+	NUDGE_IDLE,   /* to a CPU that idles: wake_up_all_idle_cpus */
+	NUDGE_POLLED, /* not sent for that: the CPU polls */
+	NUDGES,
+};
+
+/*
  * For the scheduler. Interrupts off. Takes all that others put into this CPU's wake
  * list; current is still running, on its stack.
  */

@@ -124,12 +124,12 @@ static unsigned int next_online(unsigned int cpu)
 
 static void on_tick(void)
 {
-	unsigned int cpu = this_cpu->index;
+	unsigned int cpu = smp_processor_id();
 
 	look_at_self(this_cpu->self);
 	do {
 		cpu = next_online(cpu);
-		if (cpu == this_cpu->index || cpu >= MAX_CPUS)
+		if (cpu == smp_processor_id() || cpu >= MAX_CPUS)
 			return;
 		look_at_other(cpus[cpu]);
 	} while (seems_deaf(cpus[cpu]));

@@ -50,7 +50,7 @@ int work_start(unsigned int cpu, void (*func)(void *info), void *info)
 
 	if (!cpu_online(cpu))
 		return -ENXIO;
-	if (cpu == this_cpu->index) {
+	if (cpu == smp_processor_id()) {
 		func(info);
 		return 0;
 	}

@@ -16,7 +16,7 @@ static int __attribute__((noinline)) call_self_nested(smp_call_func_t func, void
 	if (this_cpu->self_calls >= SELF_CALL_DEPTH)
 		return -ELOOP;
 	this_cpu->self_calls++;
-	func(info);
+	run_function(func, info);
 	this_cpu->self_calls--;
 	return 0;
 }
@@ -30,7 +30,7 @@ static inline int call_self(smp_call_func_t func, void *info, unsigned long flag
 	if (__builtin_expect(irqs_disabled_flags(flags), 0))
 		return call_self_nested(func, info);
 	this_cpu->self_calls = 1;
-	func(info);
+	run_function(func, info);
 	this_cpu->self_calls = 0;
 	irq_enable();
 	return 0;

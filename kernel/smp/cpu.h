@@ -56,8 +56,9 @@ struct cpu {
 	uint64_t irq_works_run;
 	struct cpumask owed; /* while a call to many is sent: who is owed an IPI */
 	struct runq runq;
-	bool resched_sent;             /* RESCHEDULE to itself is on its way */
+	uint64_t resched_sent;         /* to itself, on its way: schedules + 1 of that time; or 0 */
 	uint64_t wakes[WAKE_OUTCOMES]; /* by this CPU, of threads of any */
+	uint64_t nudges[NUDGES];
 	uint64_t switches, moved_away; /* to another thread; threads to another CPU */
 	struct lockup soft_lockup;
 	uint64_t idle_rounds;      /* how often the idle loop went to wait */
@@ -147,7 +148,8 @@ void smp_processor_id_may_change(void) __attribute__((noreturn, cold));
 
 /*
  * This CPU's index, for who knows that it does not change: debug builds check that the
- * thread is pinned, or cannot be left.
+ * thread is pinned, or cannot be left. That nobody pins it elsewhere meanwhile is for who
+ * relies on that to know.
  */
 static inline unsigned int smp_processor_id(void)
 {

@@ -131,7 +131,7 @@ static int start_on(unsigned int cpu, void (*func)(void *), unsigned int ms)
 {
 	int error;
 
-	if (cpu >= nr_cpus || !cpu_online(cpu) || cpu == this_cpu->index)
+	if (cpu >= nr_cpus || !cpu_online(cpu) || cpu == smp_processor_id())
 		return -ENXIO;
 	duration_ms[cpu] = ms;
 	atomic_store_explicit(&begun, false, memory_order_relaxed);

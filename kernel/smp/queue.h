@@ -19,6 +19,7 @@
 
 #include <arch/cpu.h>
 #include <arch/ipi.h>
+#include <kernel/debug/checks.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/csd.h>
 #include <kernel/smp/watch.h>
@@ -62,6 +63,16 @@ static inline void csd_queue(unsigned long cpu, struct llist_head *queue, struct
 		return;
 	this_cpu->ipi_sent[CALL_FUNCTION_SINGLE_VECTOR]++;
 	arch_send_ipi(cpu, CALL_FUNCTION_SINGLE_VECTOR);
+}
+
+/* Runs a call's function. In debug builds it must leave the preempt count as it found it. */
+static inline void run_function(smp_call_func_t func, void *info)
+{
+	uint32_t count = debug_build ? preempt_count() : 0;
+
+	func(info);
+	if (debug_build && preempt_count() != count)
+		function_left_uneven((uint64_t)func, count);
 }
 
 /*

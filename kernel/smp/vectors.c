@@ -16,7 +16,7 @@ static inline void run_waited(struct csd *csd)
 {
 	atomic_store_explicit(&csd->state, CSD_RUNNING, memory_order_relaxed);
 	this_cpu->calls_run++;
-	csd->func(csd->info);
+	run_function(csd->func, csd->info);
 	/* Release: what func wrote is visible to the waiter's acquire. */
 	atomic_store_explicit(&csd->state, CSD_FREE, memory_order_release);
 }
@@ -30,7 +30,7 @@ static inline void run_unwaited(struct csd *csd)
 	this_cpu->calls_run++;
 	/* Release: whoever claims it may write; our reads are done. */
 	atomic_store_explicit(&csd->state, CSD_FREE, memory_order_release);
-	func(info);
+	run_function(func, info);
 }
 
 static inline void run(struct llist_node *node)
@@ -109,6 +109,6 @@ void on_reschedule(void)
 {
 	arch_ipi_ack();
 	this_cpu->irq_count[RESCHEDULE_VECTOR]++;
-	this_cpu->resched_sent = false;
+	this_cpu->resched_sent = 0;
 	set_need_resched();
 }

@@ -144,7 +144,7 @@ static void start_here(void *error)
 	uint64_t length = tick_period_ns(), now = clock_ns();
 	int failed;
 
-	this_cpu->tick.at = now + length / 2 + length / 2 * this_cpu->index / nr_cpus;
+	this_cpu->tick.at = now + length / 2 + length / 2 * smp_processor_id() / nr_cpus;
 	atomic_store_explicit(&this_cpu->self->tick.last, now, memory_order_relaxed);
 	failed = arm();
 	if (failed)
@@ -171,7 +171,7 @@ static int start_all(void)
 {
 	int error = 0;
 
-	smp_call_function_single(this_cpu->index, start_here, &error, true);
+	smp_call_function_single(smp_processor_id(), start_here, &error, true);
 	if (!error)
 		smp_call_function(start_here, NULL, true);
 	return error;

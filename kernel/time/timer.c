@@ -30,7 +30,7 @@ void timer_start(struct timer *timer, uint64_t ns)
 	struct timers *timers = &cpus[get_cpu()]->timers;
 	unsigned long flags = spin_lock_irqsave(&timers->lock);
 
-	*timer = (struct timer){ .thread = this_cpu->current, .cpu = this_cpu->index };
+	*timer = (struct timer){ .thread = this_cpu->current, .cpu = smp_processor_id() };
 	heap_add(&timers->heap, &timer->node, clock_ns() + (ns < FOR_EVER_NS ? ns : FOR_EVER_NS));
 	timer->works = timers->heap.first != &timer->node || !arm(timers);
 	timer->queued = timer->works;

@@ -29,6 +29,9 @@ PLAN = re.compile(r"1\.\.(\d+)\b")
 RESULT = re.compile(r"(not )?ok (\d+)(?:\s+-)?\s*(.*)")
 SKIP = re.compile(r"#\s*skip\b", re.IGNORECASE)
 VERDICT = re.compile(r"# verdict (pass|fail|panic)\s*$")
+# What a kernel says that did something wrong.  Tests and torture see to it themselves: they may
+# mean it.
+COMPLAINT = re.compile(r"WARNING: |watchdog: CPU \d+: (?:soft|hard) lockup for ")
 # What cannot even run C says this, and no more.
 EARLY_PANIC = "nudge: PANIC: "
 
@@ -53,6 +56,7 @@ class Log:
         self.skipped = 0
         self.verdicts = set()
         self.bail = None
+        self.complaint = None
         for line in plain(text).splitlines():
             self._read(line.rstrip())
 
@@ -68,6 +72,8 @@ class Log:
             self.headers += 1
         elif self.headers:
             self._read_tap(line)
+        elif COMPLAINT.match(line):
+            self.complaint = self.complaint or line
 
     def _read_tap(self, line):
         plan, result = PLAN.match(line), RESULT.match(line)
@@ -113,6 +119,8 @@ def _failure(log, exit_code):
         return "failed: %s%s" % (log.failed[0], more)
     if log.bail is not None:
         return "bailed out: " + log.bail
+    if log.complaint:
+        return "the kernel complains: " + log.complaint
     if "fail" in log.verdicts:
         return "the kernel's verdict is fail"
     if exit_code == EXIT_FAIL:

@@ -27,8 +27,25 @@ const char *capture_find(const char *start, const char *needle);
 void capture_listen_for(const char *needle);
 extern atomic_bool capture_heard;
 
+/*
+ * How many warnings, stalls and lockups were told while nothing was captured, since this was
+ * first called: nobody meant them to be. Boot CPU, thread context.
+ */
+unsigned int capture_complaints(void);
+
+/* What begins so is none from now on; it must stay. */
+void capture_expect(const char *opening);
+
 /* Whether all of these texts stand there, one after the other. */
 bool capture_has_all(const char *const *needles);
 #define capture_has(...) capture_has_all((const char *const[]){ __VA_ARGS__, NULL })
+
+/* The same of what is said once in a boot: or whether they stood there when this was asked before. */
+#define capture_has_once(...) \
+	({ \
+		static bool told_; \
+		told_ |= capture_has(__VA_ARGS__); \
+		told_; \
+	})
 
 #endif

@@ -24,6 +24,27 @@ TEST(deliberate, failure)
 	EXPECT_EQ(1 + 1, 3);
 }
 
+/* A complaint that the test did not ask for fails it. */
+TEST(deliberate, warning)
+{
+	warn("asked for by the test deliberate.warning");
+}
+
+static void spin_for_1500_ms(void *unused)
+{
+	uint64_t start = cycles(), limit = ns_to_cycles(1500000000ull);
+
+	(void)unused;
+	while (cycles() - start < limit)
+		cpu_relax();
+}
+
+/* With stall_ms=1000: so does a report that somebody waits. */
+TEST(deliberate, stall_of_more_than_a_second)
+{
+	smp_call_function_single(nr_cpus - 1, spin_for_1500_ms, NULL, true);
+}
+
 TEST(deliberate, panic)
 {
 	panic("asked for by the test deliberate.panic");

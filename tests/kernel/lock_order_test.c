@@ -9,6 +9,7 @@
 #include <arch/irq.h>
 #include <arch/time.h>
 #include <kernel/debug/checks.h>
+#include <kernel/sched/mutex.h>
 #include <kernel/sched/sched.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
@@ -124,6 +125,57 @@ TEST(lock_order, held_by_a_thread_that_is_left)
 	spin_unlock(&over_switch);
 	capture_end();
 	EXPECT(capture_has("WARNING: lock order: held by a thread that is left: ", "&over_switch"));
+}
+
+static struct mutex outer, inner, middle, forgotten;
+
+static int lock_both(void *reversed)
+{
+	if (reversed) {
+		mutex_lock(&inner);
+		mutex_lock(&outer);
+	} else {
+		mutex_lock(&outer);
+		mutex_lock(&middle);
+		mutex_unlock(&middle);
+		mutex_lock(&inner);
+	}
+	mutex_unlock(&outer);
+	mutex_unlock(&inner);
+	return 0;
+}
+
+/* One after the other, so that nobody waits for ever; some day both would come at once. */
+TEST(lock_order, mutexes_taken_in_both_orders)
+{
+	if (lacks_checks())
+		return;
+	capture_start();
+	join(run_on(this_cpu->index, lock_both, NULL));
+	join(run_on(this_cpu->index, lock_both, NULL));
+	EXPECT(!capture_find(NULL, "lock order"));
+	join(run_on(this_cpu->index, lock_both, &inner));
+	capture_end();
+	EXPECT(capture_has("WARNING: lock order: taken in both orders: ", "&inner, ", "&outer",
+			   "lock_both"));
+	EXPECT(!outer.owner && !inner.owner);
+}
+
+static int lock_and_forget(void *unused)
+{
+	(void)unused;
+	return mutex_lock(&forgotten);
+}
+
+TEST(lock_order, mutex_of_a_thread_that_ends)
+{
+	if (lacks_checks())
+		return;
+	capture_start();
+	EXPECT_EQ(join(run_on(this_cpu->index, lock_and_forget, NULL)), 0);
+	capture_end();
+	EXPECT(capture_has("WARNING: lock order: owned by a thread that ends: ", "&forgotten"));
+	forgotten = (struct mutex){ 0 };
 }
 
 TEST(deliberate, lock_taken_twice)

@@ -108,6 +108,7 @@ TEST(many, interrupts_off)
 	if (lacks_cpus(2))
 		return;
 	clear_runs();
+	capture_start();
 	irq_disable();
 	EXPECT_EQ(on_each_cpu(count_run, NULL, true), -EDEADLK);
 	EXPECT_EQ(smp_call_function(count_run, NULL, true), -EDEADLK);
@@ -119,6 +120,8 @@ TEST(many, interrupts_off)
 	EXPECT_EQ(smp_call_function(count_run, NULL, false), 0);
 	EXPECT(irqs_disabled());
 	irq_enable();
+	capture_end();
+	EXPECT(capture_has_once("WARNING: smp: waited call to many CPUs with interrupts off"));
 	EXPECT_EQ(kick_all_cpus_sync(), 0);
 	where = ran_on();
 	EXPECT(mask_equal(&where, &cpu_online_mask));
@@ -166,7 +169,9 @@ TEST(many, inside_a_function)
 	if (lacks_cpus(2))
 		return;
 	clear_runs();
+	capture_start();
 	EXPECT_EQ(smp_call_function_single(other_cpu(1), call_from_inside, NULL, true), 0);
+	capture_end();
 	EXPECT_EQ(waited_inside, -EDEADLK);
 	EXPECT_EQ(unwaited_inside, 0);
 	EXPECT(WAIT_UNTIL(all_runs() == cpumask_weight(&cpu_online_mask)));

@@ -1,6 +1,7 @@
 /*
  * Runs the self-tests that the boot word test= names, and prints TAP.
  */
+#include "capture.h"
 #include "stacks.h"
 #include "test.h"
 #include <arch/cpu.h>
@@ -99,6 +100,7 @@ void test_about(const char *what)
 
 static bool run_one(const struct test *test, unsigned int number)
 {
+	unsigned int complaints = capture_complaints();
 	uint64_t start = clock_ns(), ms;
 
 	running = test;
@@ -107,6 +109,8 @@ static bool run_one(const struct test *test, unsigned int number)
 	random_state = seed ^ hash(test->name);
 	atomic_store_explicit(&failures, 0, memory_order_relaxed);
 	test->run();
+	if (capture_complaints() != complaints)
+		test_fail(__FILE__, __LINE__, "what is told above was not expected");
 	ms = (clock_ns() - start) / 1000000;
 	if (ms >= SLOW_MS)
 		printk("# %s took %lu ms\n", test->name, ms);

@@ -73,7 +73,8 @@ TEST(sched_show, runq)
 	EXPECT(WAIT_UNTIL(atomic_load(&second->state) == THREAD_RUNNING));
 	EXPECT(run_command("runq"));
 	EXPECT(capture_has("idle CPUs wait by ", "CPU 0  runs 'main'",
-			   text("CPU %u  runs 'test', 1 wait", cpu), "'test'", "it woke "));
+			   text("CPU %u  runs 'test', 1 wait", cpu), "'test'", "it woke ",
+			   "RESCHEDULE else: to itself ", "to idle CPUs "));
 	atomic_store(&go, true);
 	join(first);
 	join(second);

@@ -1,6 +1,7 @@
 /*
  * What holds for every scheme of calls, the kernel's among them.
  */
+#include "capture.h"
 #include "hold.h"
 #include "stuck.h"
 #include "test.h"
@@ -199,10 +200,14 @@ static void call_with_irqs_off(const struct call_scheme *scheme)
 	EXPECT_EQ(runs(cpu), 1 + (scheme->anywhere ? 1 + (scheme->many != NULL) : 0));
 }
 
+/* That it is warned of, once for each place, is the kernel's own scheme's matter. */
 TEST(scheme, interrupts_off)
 {
-	if (!lacks_cpus(2))
-		with_each(call_with_irqs_off);
+	if (lacks_cpus(2))
+		return;
+	capture_start();
+	with_each(call_with_irqs_off);
+	capture_end();
 }
 
 static struct inside {
@@ -233,8 +238,11 @@ static void call_back(const struct call_scheme *scheme)
 
 TEST(scheme, inside_a_function)
 {
-	if (!lacks_cpus(2))
-		with_each(call_back);
+	if (lacks_cpus(2))
+		return;
+	capture_start();
+	with_each(call_back);
+	capture_end();
 }
 
 #define ORDERED 200

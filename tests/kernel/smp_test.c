@@ -2,6 +2,7 @@
  * Calls to one CPU: on that CPU, once, seen both ways, and refused when they cannot be
  * made.
  */
+#include "capture.h"
 #include "hold.h"
 #include "stuck.h"
 #include "test.h"
@@ -184,10 +185,13 @@ TEST(smp, waited_with_interrupts_off)
 	if (lacks_cpus(2))
 		return;
 	clear_runs();
+	capture_start();
 	irq_disable();
 	EXPECT_EQ(smp_call_function_single(cpu, count_run, NULL, true), -EDEADLK);
 	EXPECT(irqs_disabled());
 	irq_enable();
+	capture_end();
+	EXPECT(capture_has_once("WARNING: smp: waited call to CPU "));
 	EXPECT_EQ(all_runs(), 0);
 	irq_disable();
 	EXPECT_EQ(smp_call_function_single(cpu, count_run, NULL, false), 0);
@@ -216,7 +220,10 @@ TEST(smp, calls_inside_a_function)
 	if (lacks_cpus(2))
 		return;
 	clear_runs();
+	capture_start();
 	EXPECT_EQ(smp_call_function_single(cpu, call_back_waited, &me, true), 0);
+	capture_end();
+	EXPECT(capture_has_once("WARNING: smp: waited call to CPU "));
 	EXPECT_EQ(error_inside, -EDEADLK);
 	EXPECT_EQ(all_runs(), 0);
 	EXPECT_EQ(smp_call_function_single(cpu, call_back_unwaited, &me, true), 0);

@@ -1,6 +1,7 @@
 /*
  * Address spaces on one CPU: what is refused changes nothing.
  */
+#include "capture.h"
 #include "mm.h"
 #include "space.h"
 #include "test.h"
@@ -174,6 +175,7 @@ TEST(space, interrupts_off_is_refused)
 	REQUIRE(frame && space_begin());
 	EXPECT_EQ(aspace_populate(space, TEST_BASE, 2 * MB, 2, MAP_WRITE), 0);
 	digest = space_digest(space);
+	capture_start();
 	irq_disable();
 	EXPECT_EQ(aspace_populate(space, TEST_BASE + GB, PAGE_SIZE, 1, MAP_WRITE), -EDEADLK);
 	EXPECT_EQ(aspace_map(space, TEST_BASE + GB, frame, PAGE_SIZE, 1, 0), -EDEADLK);
@@ -189,6 +191,8 @@ TEST(space, interrupts_off_is_refused)
 	EXPECT_EQ(flush_tlb_all(), -EDEADLK);
 	EXPECT(irqs_disabled());
 	irq_enable();
+	capture_end();
+	EXPECT(capture_has_once("WARNING: mm: an address space is changed with interrupts off"));
 	EXPECT_EQ(space_digest(space), digest);
 	EXPECT_EQ(frame_refs(frame), 1);
 	space_end();

@@ -32,6 +32,8 @@ static bool on_step(struct pt_regs *regs)
 static int intrude_when_woken(void *unused)
 {
 	(void)unused;
+	if (step.prepare)
+		step.prepare();
 	for (;;) {
 		thread_prepare_to_block();
 		thread_block();

@@ -14,6 +14,7 @@
 
 struct stepping {
 	struct thread *stepper, *intruder;
+	void (*prepare)(void); /* by the intruder, before the first step; NULL: nothing */
 	void (*intrude)(void);
 	atomic_bool ended;
 	unsigned int steps, intrusions, wrong;

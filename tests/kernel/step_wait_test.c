@@ -9,6 +9,7 @@
 #include <kernel/sched/completion.h>
 #include <kernel/sched/mutex.h>
 #include <kernel/sched/semaphore.h>
+#include <kernel/sched/wait.h>
 #include <kernel/sched/wake.h>
 #include <kernel/smp/cpu.h>
 
@@ -50,23 +51,15 @@ TEST(step, mutex_and_semaphore)
 	EXPECT_EQ(semaphore.count, 1);
 }
 
-static struct completion completion;
-
-static void wait_once(void)
-{
-	if (wait_for_completion(&completion))
-		step.wrong++;
-}
-
-static void complete_one(void)
-{
-	complete(&completion);
-}
+/* The wait is ended by wake, of the intruder, which comes once. */
+static const struct way {
+	void (*prepare)(void), (*wait)(void), (*wake)(void);
+} * way;
 
 static int wait_step_by_step(void *unused)
 {
 	(void)unused;
-	step_through(wait_once, complete_one);
+	step_through(way->wait, way->wake);
 	return 0;
 }
 
@@ -86,25 +79,116 @@ static bool is_woken_behind(unsigned int only)
 	had_come = step.steps >= only;
 	if (!thread_is_over(waiter)) {
 		EXPECT(!had_come);
-		complete(&completion);
+		if (had_come)
+			thread_wake(
+				waiter); /* a look for no reason may find it; or it comes again */
+		if (!thread_is_over(waiter))
+			thread_wake(step.intruder);
 	}
 	join(waiter);
-	EXPECT_EQ(completion.done, 0);
 	return had_come && !step.wrong;
 }
 
 /* The waiter is woken between any two steps of its going to sleep. */
-TEST(step, waiter_of_a_completion)
+static void wake_between_any_two_steps(const struct way *how)
 {
 	unsigned int steps = 1;
 
-	completion.done = 0;
+	way = how;
+	step.prepare = how->prepare;
 	while (is_woken_behind(steps) && steps < MOST_STEPS)
 		steps++;
 	EXPECT(steps > 1 && steps < MOST_STEPS);
-	EXPECT(list_empty(&completion.waiters.entries));
 	printk("# woken at %u steps\n", steps - 1);
 	step.only = 0;
+	step.prepare = NULL;
+}
+
+static struct completion completion;
+
+static void wait_once(void)
+{
+	if (wait_for_completion(&completion))
+		step.wrong++;
+}
+
+static void complete_one(void)
+{
+	complete(&completion);
+}
+
+TEST(step, waiter_of_a_completion)
+{
+	completion.done = 0;
+	wake_between_any_two_steps(&(struct way){ NULL, wait_once, complete_one });
+	EXPECT_EQ(completion.done, 0);
+	EXPECT(list_empty(&completion.waiters.entries));
+}
+
+static void lock_it(void)
+{
+	if (mutex_lock(&mutex))
+		step.wrong++;
+}
+
+static void unlock_it(void)
+{
+	if (mutex_unlock(&mutex))
+		step.wrong++;
+}
+
+static void lock_and_unlock_it(void)
+{
+	lock_it();
+	unlock_it();
+}
+
+TEST(step, waiter_of_a_mutex)
+{
+	wake_between_any_two_steps(&(struct way){ lock_it, lock_and_unlock_it, unlock_it });
+	EXPECT(!mutex.owner);
+	EXPECT(list_empty(&mutex.waiters.entries));
+}
+
+static void go_down(void)
+{
+	if (down(&semaphore))
+		step.wrong++;
+}
+
+static void go_up(void)
+{
+	up(&semaphore);
+}
+
+TEST(step, waiter_of_a_semaphore)
+{
+	semaphore.count = 0;
+	wake_between_any_two_steps(&(struct way){ NULL, go_down, go_up });
+	EXPECT_EQ(semaphore.count, 0);
+	EXPECT(list_empty(&semaphore.waiters.entries));
+}
+
+static struct wait_queue queue;
+static atomic_bool has_come;
+
+static void wait_until_it_has_come(void)
+{
+	if (wait_event(&queue, atomic_load(&has_come)))
+		step.wrong++;
+	atomic_store(&has_come, false);
+}
+
+static void let_it_come(void)
+{
+	atomic_store(&has_come, true);
+	wake_up(&queue);
+}
+
+TEST(step, waiter_of_a_wait_queue)
+{
+	wake_between_any_two_steps(&(struct way){ NULL, wait_until_it_has_come, let_it_come });
+	EXPECT(list_empty(&queue.entries));
 }
 
 static atomic_uint ran;

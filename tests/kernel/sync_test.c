@@ -16,6 +16,7 @@
 #include <kernel/sched/wake.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
+#include <kernel/smp/irq_work.h>
 #include <lib/errno.h>
 
 #define THREADS 12
@@ -179,6 +180,48 @@ TEST(sync, mutex_of_another)
 	EXPECT(capture_has("WARNING: sched: a mutex is unlocked by a thread that does not have it",
 			   "WARNING: sched: a mutex is locked again by the thread that has it",
 			   "WARNING: sched: a mutex is unlocked by a thread that does not have it"));
+}
+
+static struct {
+	struct mutex mutex;
+	bool tried;
+	int error;
+} interrupted;
+
+static void __attribute__((noinline)) use_it_in_a_function(void *unused)
+{
+	(void)unused;
+	interrupted.error = mutex_unlock(&interrupted.mutex);
+	interrupted.tried = mutex_trylock(&interrupted.mutex);
+}
+
+static void use_it_in_a_handler(struct irq_work *work)
+{
+	(void)work;
+	use_it_in_a_function(NULL);
+	interrupted.tried |= mutex_trylock(&interrupted.mutex);
+}
+
+/* A function or a handler is not the thread that it interrupts, and has nothing of its. */
+TEST(sync, mutex_of_the_interrupted_thread)
+{
+	struct irq_work work = { .func = use_it_in_a_handler };
+
+	EXPECT_EQ(mutex_lock(&interrupted.mutex), 0);
+	capture_start();
+	smp_call_function_single(this_cpu->index, use_it_in_a_function, NULL, true);
+	EXPECT_EQ(interrupted.error, -EPERM);
+	interrupted.error = 0;
+	irq_work_queue(&work);
+	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&work)));
+	EXPECT_EQ(interrupted.error, -EPERM);
+	EXPECT_EQ(interrupted.mutex.owner, this_cpu->current);
+	EXPECT_EQ(mutex_unlock(&interrupted.mutex), 0);
+	smp_call_function_single(this_cpu->index, use_it_in_a_function, NULL, true);
+	EXPECT(!interrupted.tried && !interrupted.mutex.owner);
+	capture_end();
+	EXPECT(capture_has("WARNING: sched: a mutex is unlocked", "use_it_in_a_function",
+			   "WARNING: sched: a mutex is unlocked", "use_it_in_a_handler"));
 }
 
 static struct {

@@ -1,6 +1,7 @@
 /*
  * Sleepers, and the scheduler's tick.
  */
+#include "capture.h"
 #include "stuck.h"
 #include "test.h"
 #include "threads.h"
@@ -184,7 +185,10 @@ static void sleep_here(void *unused)
 
 TEST(timer, no_sleep_in_a_function)
 {
+	capture_start();
 	smp_call_function_single(this_cpu->index, sleep_here, NULL, true);
+	capture_end();
+	EXPECT(capture_has_once("WARNING: sched: a wait where none may be", "sleep_here"));
 	EXPECT_EQ(try_to_sleep_in_function, -EDEADLK);
 }
 

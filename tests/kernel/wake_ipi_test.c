@@ -8,10 +8,12 @@
 #include "threads.h"
 #include <arch/cpu.h>
 #include <arch/ipi.h>
+#include <arch/irq.h>
 #include <arch/time.h>
 #include <kernel/sched/sched.h>
 #include <kernel/sched/wake.h>
 #include <kernel/smp/cpu.h>
+#include <kernel/smp/fault.h>
 
 static bool is_idle(unsigned int cpu)
 {
@@ -235,6 +237,7 @@ static bool all_wait_idle(const struct cpumask *mask)
 TEST(wake, all_idle_cpus_that_poll)
 {
 	struct cpumask others = some_others(MOST_HELD);
+	uint64_t polled;
 
 	if (lacks_cpus(2))
 		return;
@@ -244,7 +247,9 @@ TEST(wake, all_idle_cpus_that_poll)
 	}
 	REQUIRE(WAIT_UNTIL(hold_cpus(&others) &&
 			   (all_wait_idle(&others) || (release_cpus(), false))));
+	polled = this_cpu->nudges[NUDGE_POLLED];
 	EXPECT_EQ(wake_up_all_idle_cpus(), 0);
+	EXPECT_EQ(this_cpu->nudges[NUDGE_POLLED] - polled, cpumask_weight(&others));
 	for_each_cpu(cpu, &others)
 		EXPECT(atomic_load(&cpus[cpu]->poked));
 	release_cpus();
@@ -263,4 +268,93 @@ TEST(wake, all_idle_cpus)
 	EXPECT(wake_up_all_idle_cpus() <= cpumask_weight(&others));
 	for_each_cpu(cpu, &others)
 		EXPECT(WAIT_UNTIL(*(volatile uint64_t *)&cpus[cpu]->idle_rounds != before[cpu]));
+}
+
+/* What this CPU counts of RESCHEDULE. */
+struct reasons {
+	uint64_t sent, here, woke, self, idle;
+};
+
+static struct reasons reasons_since(const struct reasons *before)
+{
+	return (struct reasons){
+		.sent = this_cpu->ipi_sent[RESCHEDULE_VECTOR] - before->sent,
+		.here = this_cpu->wakes[WAKE_HERE] - before->here,
+		.woke = this_cpu->wakes[WAKE_IPI] - before->woke,
+		.self = this_cpu->nudges[NUDGE_SELF] - before->self,
+		.idle = this_cpu->nudges[NUDGE_IDLE] - before->idle,
+	};
+}
+
+static void wake_with_interrupts_off(struct thread *thread)
+{
+	irq_disable();
+	EXPECT_EQ(thread_wake(thread), 1);
+	irq_enable();
+}
+
+/* As long as nobody asks for it without a reason, the reasons are all that was sent. */
+TEST(wake, each_reschedule_has_its_reason)
+{
+	struct thread *here[2], *there = NULL;
+	struct reasons before, after;
+	unsigned int kicked = 0;
+	atomic_uint count = 0;
+
+	for (int i = 0; i < 2; i++) {
+		here[i] = make_rt(this_cpu->index, 1, add_one, &count);
+		REQUIRE(here[i]);
+	}
+	if (other_cpu(1) < MAX_CPUS) {
+		there = make_rt(other_cpu(1), 1, add_one, &count);
+		REQUIRE(WAIT_UNTIL(waits_idle(other_cpu(1))));
+		kicked = 1;
+	}
+	tick_suspend();
+	before = reasons_since(&(struct reasons){ 0 });
+	EXPECT_EQ(thread_wake(here[0]), 1);
+	after = reasons_since(&before);
+	EXPECT(after.here == 1 && !after.sent);
+	wake_with_interrupts_off(here[1]);
+	EXPECT(WAIT_UNTIL(atomic_load(&count) == 2));
+	after = reasons_since(&before);
+	EXPECT(after.here == 2 && after.self == 1);
+	if (kicked) {
+		kicked = wake_up_all_idle_cpus();
+		thread_wake(there);
+	}
+	after = reasons_since(&before);
+	tick_resume();
+	EXPECT_EQ(after.idle, kicked);
+	EXPECT_EQ(after.sent, after.woke + after.self + after.idle);
+	join(here[0]);
+	join(here[1]);
+	if (there)
+		join(there);
+}
+
+/* One to oneself that was lost does not keep the next from being sent. */
+TEST(wake, reschedule_to_itself_that_is_lost)
+{
+	uint64_t lost = fault_count(FAULT_DROP), sent;
+	struct thread *first, *second;
+	atomic_uint count = 0;
+
+	first = make_rt(this_cpu->index, 1, add_one, &count);
+	second = make_rt(this_cpu->index, 1, add_one, &count);
+	REQUIRE(first && second);
+	tick_suspend();
+	sent = this_cpu->nudges[NUDGE_SELF];
+	EXPECT_EQ(fault_set(FAULT_DROP, RESCHEDULE_VECTOR, 1000), 0);
+	wake_with_interrupts_off(first);
+	EXPECT(WAIT_UNTIL(fault_count(FAULT_DROP) != lost));
+	fault_set(FAULT_DROP, RESCHEDULE_VECTOR, 0);
+	thread_yield(); /* if it was not left on the way out of what was lost */
+	EXPECT_EQ(atomic_load(&count), 1);
+	wake_with_interrupts_off(second);
+	EXPECT(WAIT_UNTIL(atomic_load(&count) == 2));
+	EXPECT_EQ(this_cpu->nudges[NUDGE_SELF] - sent, 2);
+	tick_resume();
+	join(first);
+	join(second);
 }

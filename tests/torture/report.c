@@ -36,6 +36,7 @@ static const char *const rule_names[RULES] = {
 	[RULE_ACCOUNTS] = "accounts",
 	[RULE_QUIET] = "quiet",
 	[RULE_TLB] = "stale_translations",
+	[RULE_COMPLAINTS] = "no_complaints",
 };
 
 static atomic_uint broken[RULES], said;

@@ -9,6 +9,7 @@
 #include <kernel/console/printk.h>
 #include <kernel/debug/recorder.h>
 #include <kernel/smp/stall.h>
+#include <tests/kernel/capture.h>
 #include <tests/kernel/test.h>
 
 #define OFFLINE_FROM  3  /* CPUs, of which one can be spared to play an offline one */
@@ -85,6 +86,15 @@ static void check_modes(void)
 	}
 }
 
+/* Some calls are made where none may be, to be refused; that is warned of. */
+#define REFUSED "WARNING: smp: waited call to "
+
+static void check_complaints(unsigned int before)
+{
+	if (capture_complaints() != before)
+		torture_broken(RULE_COMPLAINTS, NULL, "what is told above was not expected");
+}
+
 static enum verdict cannot(const char *why)
 {
 	printk("# torture: %s\n", why);
@@ -123,6 +133,7 @@ static void on_stall(unsigned int cpu)
 
 static enum verdict run_torture(void)
 {
+	unsigned int complaints = capture_complaints();
 	bool ended;
 
 	choose_cpus();
@@ -135,6 +146,7 @@ static enum verdict run_torture(void)
 	if (torture_mode_weight(MODES - 1) && torture_tlb_open(test_seed()))
 		return cannot("not enough memory for address spaces");
 	stall_set_hook(on_stall);
+	capture_expect(REFUSED);
 	torture_works_start();
 	torture_report_begin();
 	torture_accounts_open();
@@ -148,6 +160,7 @@ static enum verdict run_torture(void)
 		torture_accounts_close();
 		torture_tlb_close();
 	}
+	check_complaints(complaints);
 	return torture_report_end(test_seed(), clock_ns() - started, crowd_report);
 }
 RUN_MODE(torture, run_torture);

@@ -56,6 +56,7 @@ enum rule {
 	RULE_ACCOUNTS,
 	RULE_QUIET,
 	RULE_TLB,
+	RULE_COMPLAINTS,
 	RULES,
 };
 
