@@ -123,7 +123,7 @@ static void send_one(struct sender *sender, bool *pause)
 	sender->current = record;
 	if (call->mode->prepare)
 		call->mode->prepare(sender, call->target);
-	sender->left--;
+	sender->left -= torture_counts(call->mode);
 	torture_make(call);
 	if (call->mode->reply && call->made)
 		sleep_until_run(call);
