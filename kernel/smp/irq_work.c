@@ -86,7 +86,6 @@ bool irq_work_queue(struct irq_work *work)
 static void run(struct irq_work *work)
 {
 	atomic_fetch_and_explicit(&work->flags, ~IRQ_WORK_PENDING, memory_order_acq_rel);
-	this_cpu->irq_works_run++;
 	work->func(work);
 	/* Release: pairs with irq_work_is_busy. */
 	atomic_fetch_sub_explicit(&work->flags, IRQ_WORK_BUSY, memory_order_release);
@@ -105,6 +104,7 @@ static void run_list(struct llist_node *node)
 
 IPI_PATH static void on_irq_work(void)
 {
+	this_cpu->irq_work_emptied++;
 	run_list(llist_del_all(&this_cpu->self->irq_work_queue));
 }
 
