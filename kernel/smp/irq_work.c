@@ -8,6 +8,7 @@
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/irq.h>
+#include <kernel/debug/recorder.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/irq_work.h>
 #include <kernel/time/tick.h>
@@ -104,6 +105,7 @@ static void run_list(struct llist_node *node)
 
 IPI_PATH static void on_irq_work(void)
 {
+	recorder_note_taken(this_cpu->irq_regs);
 	this_cpu->irq_work_emptied++;
 	run_list(llist_del_all(&this_cpu->self->irq_work_queue));
 }
