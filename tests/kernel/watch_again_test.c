@@ -1,5 +1,6 @@
 /*
- * More than one report of one wait: how the ages go on in them.
+ * Waits of more than one report, or of more than one CPU: how the ages go on, and what does not
+ * fit into a line.
  */
 #include "capture.h"
 #include "hold.h"
@@ -10,6 +11,7 @@
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/stall.h>
+#include <kernel/smp/waiting.h>
 #include <kernel/smp/watch.h>
 #include <kernel/time/tick.h>
 #include <lib/string.h>
@@ -151,4 +153,33 @@ TEST(watch, one_age_for_all_of_a_call_to_many)
 	before = read_age(at + strlen(over));
 	age = next_report(&at, second);
 	EXPECT(age.to > before.from);
+}
+
+static void seem_to_wait(void *cpu)
+{
+	waiting_begin(*(unsigned int *)cpu, (uint64_t)seem_to_wait);
+}
+
+static void seem_not_to_wait(void *unused)
+{
+	(void)unused;
+	waiting_end();
+}
+
+/* All others wait for this CPU, and there is room for one of them. */
+TEST(watch, who_is_left_out_of_the_graph_is_counted)
+{
+	unsigned int me = this_cpu->index, others = cpumask_weight(&cpu_online_mask) - 1;
+	const char *first = text("%u → %u", other_cpu(1), me);
+	char line[64];
+
+	if (lacks_cpus(3))
+		return;
+	EXPECT_EQ(smp_call_function(seem_to_wait, &me, true), 0);
+	EXPECT_EQ(waiting_format(me, line, strlen(first) + sizeof(" and 1024 more") + 1), others);
+	EXPECT(!strcmp(line, text("%s and %u more", first, others - 1)));
+	EXPECT_EQ(waiting_format(me, line, sizeof(" and 1024 more") + 1), others);
+	EXPECT(!strcmp(line, text(" and %u more", others)));
+	EXPECT_EQ(smp_call_function(seem_not_to_wait, NULL, true), 0);
+	EXPECT_EQ(waiting_format(me, line, sizeof(line)), 0);
 }
