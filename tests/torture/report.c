@@ -131,15 +131,6 @@ struct totals {
 	uint64_t calls, ran, refused, offline, dry, digest;
 };
 
-static uint64_t calls_of(const struct sender *sender)
-{
-	uint64_t calls = 0;
-
-	for (unsigned int i = 0; i < MODES; i++)
-		calls += torture_counts(&torture_modes[i]) ? sender->by_mode[i] : 0;
-	return calls;
-}
-
 static struct totals add_up(void)
 {
 	struct totals totals = { 0 };
@@ -147,7 +138,7 @@ static struct totals add_up(void)
 	for_each_cpu(cpu, &torture_online) {
 		const struct sender *sender = torture_senders[cpu];
 
-		totals.calls += calls_of(sender);
+		totals.calls += sender->calls;
 		totals.digest = (totals.digest ^ sender->digest) * 0x100000001b3ull;
 		for (unsigned int i = 0; i < CONTEXTS; i++) {
 			totals.ran += sender->counts[i].ran;

@@ -181,6 +181,7 @@ struct torture_work {
 struct sender {
 	unsigned int cpu;
 	uint64_t random, digest, left, made;
+	uint64_t calls; /* of those made, what calls= counts */
 	uint64_t by_mode[MODES];
 	struct counts counts[CONTEXTS];
 	struct record *current; /* NULL before the first */
