@@ -1,6 +1,6 @@
 /*
  * String primitives in plain C. memcpy and memset are the architecture's, which
- * has instructions for them.
+ * has instructions for them; memmove relies on its memcpy going upwards.
  */
 #include <lib/string.h>
 

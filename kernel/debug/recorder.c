@@ -114,8 +114,7 @@ static void note_found(struct csd *const oldest[FOUND_MAX], unsigned int count)
 	}
 }
 
-/* In place of a vector's short entry: the same handler, after a note. */
-static bool on_ipi(struct pt_regs *regs)
+void recorder_write_taken(const struct pt_regs *regs)
 {
 	struct csd *oldest[FOUND_MAX];
 	unsigned int count = look_into_queue(oldest);
@@ -125,6 +124,12 @@ static bool on_ipi(struct pt_regs *regs)
 					       .where = regs->rip,
 					       .value = (int32_t)count });
 	note_found(oldest, count);
+}
+
+/* In place of a vector's short entry: the same handler, after a note. */
+static bool on_ipi(struct pt_regs *regs)
+{
+	recorder_write_taken(regs);
 	for (unsigned int i = 0; i < RECORDED_VECTORS; i++) {
 		if (recorded[i].vector == regs->vector)
 			recorded[i].handler();

@@ -38,6 +38,8 @@ struct recorder_event {
 	uint8_t kind, vector;
 };
 
+struct pt_regs;
+
 extern atomic_bool recorder_running;
 
 /* Writes one down; tsc is filled in. Any context, on this CPU. */
@@ -48,6 +50,18 @@ static inline void recorder_note(struct recorder_event event)
 {
 	if (atomic_load_explicit(&recorder_running, memory_order_relaxed))
 		recorder_write(event);
+}
+
+/*
+ * An interrupt is taken, and what the queue of calls holds then. On its CPU, in its handler. For
+ * an IPI without a short entry, whose handler asks for it.
+ */
+void recorder_write_taken(const struct pt_regs *regs);
+
+static inline void recorder_note_taken(const struct pt_regs *regs)
+{
+	if (atomic_load_explicit(&recorder_running, memory_order_relaxed))
+		recorder_write_taken(regs);
 }
 
 /* What recorder= says: whether torture should have it, or it should run from boot. */

@@ -16,7 +16,7 @@
 #include <lib/printf.h>
 #include <stddef.h>
 
-#define LINES_MAX 2048 /* of the newest events */
+#define LINES_MAX 16384 /* of the newest events: all of 64 CPUs */
 
 static uint16_t cursors[MAX_CPUS];
 
@@ -80,6 +80,8 @@ static const char *vector_name(unsigned int vector)
 		return "RESCHEDULE";
 	case TLB_FLUSH_VECTOR:
 		return "TLB_FLUSH";
+	case IRQ_WORK_VECTOR:
+		return "IRQ_WORK";
 	default:
 		return "IPI";
 	}

@@ -78,9 +78,12 @@ static int no_preempt_text call_waited(unsigned long cpu, smp_call_func_t func, 
 static int __attribute__((noinline, cold))
 search_and_call(unsigned long cpu, smp_call_func_t func, void *info, unsigned long flags)
 {
-	if (!csd_wait_for_pool(1, flags))
-		return -EAGAIN;
-	return smp_call_function_single(cpu, func, info, false);
+	int error = -EAGAIN;
+
+	if (csd_wait_for_pool(1, flags))
+		error = smp_call_function_single(cpu, func, info, false);
+	irq_restore(flags);
+	return error;
 }
 
 int smp_call_function_single(unsigned long cpu, smp_call_func_t func, void *info, bool wait)

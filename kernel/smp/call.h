@@ -28,8 +28,8 @@
  *   -ENXIO    the CPU is not online
  *   -EBUSY    the caller's csd is still in flight
  *   -EDEADLK  wait with interrupts off (warns, once a call site)
- *   -EAGAIN   this CPU's descriptors are all in flight; with interrupts on, only
- *             after POOL_WAIT_NS
+ *   -EAGAIN   fewer of this CPU's descriptors are free than the call has targets; with
+ *             interrupts on, only after POOL_WAIT_NS
  *
  * After the call was queued, only this:
  *
@@ -80,8 +80,7 @@ int on_each_cpu_cond_mask(bool (*wanted)(unsigned int cpu, void *info), smp_call
 			  void *info, bool wait, const struct cpumask *mask);
 
 /*
- * Returns when every other CPU has left what it was at since the call: it took an interrupt, or
- * emptied its queue on its way to being idle.
+ * Returns when every other CPU has left what it was at since the call: it took an interrupt.
  */
 int kick_all_cpus_sync(void);
 

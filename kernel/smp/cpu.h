@@ -53,8 +53,8 @@ struct cpu {
 	uint64_t ipi_sent[VECTORS];
 	uint64_t irq_count[VECTORS]; /* interrupts taken, IPIs included */
 	uint64_t calls_run;          /* by the drain */
-	uint64_t irq_works_run;
-	struct cpumask owed; /* while a call to many is sent: who is owed an IPI */
+	uint64_t irq_work_emptied;   /* how often its queue of irq_work was */
+	struct cpumask owed;         /* while a call to many is sent: who is owed an IPI */
 	struct runq runq;
 	uint64_t resched_sent;         /* to itself, on its way: schedules + 1 of that time; or 0 */
 	uint64_t wakes[WAKE_OUTCOMES]; /* by this CPU, of threads of any */

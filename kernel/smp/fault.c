@@ -30,8 +30,6 @@ static const struct {
 };
 #define IPIS (sizeof(ipis) / sizeof(ipis[0]))
 
-static const char *const ipi_kinds[] = { "drop", "delay", "dup" };
-
 static _Atomic uint16_t rates[FAULT_IPI_KINDS][VECTORS];
 static _Atomic uint64_t counts[FAULT_IPI_KINDS];
 static _Atomic uint64_t draws;
@@ -157,15 +155,21 @@ int fault_busy(void)
 	return arch_pretend_busy(BUSY_SPINS);
 }
 
+/* Those of CPUs, behind those of IPIs. */
+enum { FAULT_LATE = FAULT_IPI_KINDS, FAULT_DEAF, FAULT_SPIN, FAULT_BUSY, FAULT_KINDS };
+
+static const char *const kinds[FAULT_KINDS] = {
+	[FAULT_DROP] = "drop", [FAULT_DELAY] = "delay", [FAULT_DUP] = "dup",
+	[FAULT_LATE] = "late", [FAULT_DEAF] = "deaf",   [FAULT_SPIN] = "spin",
+	[FAULT_BUSY] = "busy",
+};
+
 /* What fault= asked for. */
 static struct asked {
-	const char *kind;
+	unsigned int kind;
 	unsigned int where, amount; /* an IPI's vector or a CPU; a rate or milliseconds */
 } asked[MAX_ASKED];
 static unsigned int asked_count;
-
-static const char *const all_kinds[] = { "drop", "delay", "dup", "late", "deaf", "spin", "busy" };
-#define ALL_KINDS (sizeof(all_kinds) / sizeof(all_kinds[0]))
 
 /* Copies up to a separator or the end; returns what follows it, NULL if too long. */
 static const char *next_field(const char *text, char *field, size_t size)
@@ -194,27 +198,26 @@ static bool read_small_number(const char *text, unsigned int *number)
 	return true;
 }
 
-static bool read_where(const char *kind, const char *text, unsigned int *where)
+static bool read_where(unsigned int kind, const char *text, unsigned int *where)
 {
-	for (unsigned int i = 0; i < FAULT_IPI_KINDS; i++) {
-		for (unsigned int j = 0; !strcmp(kind, ipi_kinds[i]) && j < IPIS; j++) {
-			*where = ipis[j].vector;
-			if (!strcmp(text, ipis[j].name))
-				return true;
-		}
-		if (!strcmp(kind, ipi_kinds[i]))
-			return false;
+	if (kind >= FAULT_IPI_KINDS)
+		return read_small_number(text, where) && *where < MAX_CPUS;
+	for (unsigned int i = 0; i < IPIS; i++) {
+		*where = ipis[i].vector;
+		if (!strcmp(text, ipis[i].name))
+			return true;
 	}
-	return read_small_number(text, where) && *where < MAX_CPUS;
+	return false;
 }
 
-static const char *known_kind(const char *text)
+/* FAULT_KINDS for none. */
+static unsigned int find_kind(const char *text)
 {
-	for (unsigned int i = 0; i < ALL_KINDS; i++) {
-		if (!strcmp(text, all_kinds[i]))
-			return all_kinds[i];
-	}
-	return NULL;
+	unsigned int kind = 0;
+
+	while (kind < FAULT_KINDS && strcmp(text, kinds[kind]))
+		kind++;
+	return kind;
 }
 
 /* KIND:WHERE:AMOUNT; returns what follows, NULL if it is not that. */
@@ -223,8 +226,8 @@ static const char *parse_one(const char *text, struct asked *to)
 	char field[16];
 
 	text = next_field(text, field, sizeof(field));
-	to->kind = text ? known_kind(field) : NULL;
-	if (!to->kind || *text++ != ':')
+	to->kind = text ? find_kind(field) : FAULT_KINDS;
+	if (to->kind == FAULT_KINDS || *text++ != ':')
 		return NULL;
 	text = next_field(text, field, sizeof(field));
 	if (!text || !read_where(to->kind, field, &to->where) || *text++ != ':')
@@ -255,22 +258,25 @@ BOOT_WORD_DEFINE(fault, .help = "faults on purpose, e.g. drop:single:10 (kernel/
 void fault_ap_start(unsigned int cpu)
 {
 	for (unsigned int i = 0; i < asked_count; i++) {
-		if (!strcmp(asked[i].kind, "late") && asked[i].where == cpu)
+		if (asked[i].kind == FAULT_LATE && asked[i].where == cpu)
 			wait_here(asked[i].amount);
 	}
 }
 
 static int start_one(const struct asked *fault)
 {
-	for (unsigned int kind = 0; kind < FAULT_IPI_KINDS; kind++) {
-		if (!strcmp(fault->kind, ipi_kinds[kind]))
-			return fault_set(kind, fault->where, fault->amount);
-	}
-	if (!strcmp(fault->kind, "deaf"))
+	switch (fault->kind) {
+	case FAULT_LATE:
+		return 0;
+	case FAULT_DEAF:
 		return fault_deaf(fault->where, fault->amount);
-	if (!strcmp(fault->kind, "spin"))
+	case FAULT_SPIN:
 		return fault_spin(fault->where, fault->amount);
-	return strcmp(fault->kind, "busy") ? 0 : arch_pretend_busy(fault->amount);
+	case FAULT_BUSY:
+		return arch_pretend_busy(fault->amount);
+	default:
+		return fault_set(fault->kind, fault->where, fault->amount);
+	}
 }
 
 void fault_start(void)
@@ -278,7 +284,7 @@ void fault_start(void)
 	for (unsigned int i = 0; i < asked_count; i++) {
 		int error = start_one(&asked[i]);
 
-		printk("# fault: %s %#x %u%s\n", asked[i].kind, asked[i].where, asked[i].amount,
-		       error ? " cannot be put in" : "");
+		printk("# fault: %s %#x %u%s\n", kinds[asked[i].kind], asked[i].where,
+		       asked[i].amount, error ? " cannot be put in" : "");
 	}
 }

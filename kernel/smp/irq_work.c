@@ -8,6 +8,7 @@
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/irq.h>
+#include <kernel/debug/recorder.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/irq_work.h>
 #include <kernel/time/tick.h>
@@ -86,7 +87,6 @@ bool irq_work_queue(struct irq_work *work)
 static void run(struct irq_work *work)
 {
 	atomic_fetch_and_explicit(&work->flags, ~IRQ_WORK_PENDING, memory_order_acq_rel);
-	this_cpu->irq_works_run++;
 	work->func(work);
 	/* Release: pairs with irq_work_is_busy. */
 	atomic_fetch_sub_explicit(&work->flags, IRQ_WORK_BUSY, memory_order_release);
@@ -105,6 +105,8 @@ static void run_list(struct llist_node *node)
 
 IPI_PATH static void on_irq_work(void)
 {
+	recorder_note_taken(this_cpu->irq_regs);
+	this_cpu->irq_work_emptied++;
 	run_list(llist_del_all(&this_cpu->self->irq_work_queue));
 }
 

@@ -1,5 +1,5 @@
 /*
- * Calls to many CPUs: one descriptor for each, all claimed before the first is
+ * Calls to many CPUs: one descriptor for each, all there before the first is
  * queued, then as few ICR writes as the targets allow.
  *
  * Who is called is decided word by word while the calls are queued: in the mask,
@@ -146,9 +146,9 @@ wait_with_interrupts_off(const struct cpumask *mask, smp_call_func_t func, void 
 static always_inline int call_waited(const struct cpumask *mask, smp_call_func_t func, void *info,
 				     bool self, const void *caller)
 {
-	struct csd *csd, *end;
 	struct queued queued;
-	int error = 0;
+	struct csd *csd;
+	int error;
 
 	if (irqs_disabled())
 		return wait_with_interrupts_off(mask, func, info, self, caller);
@@ -161,8 +161,7 @@ static always_inline int call_waited(const struct cpumask *mask, smp_call_func_t
 	irq_enable();
 	if (is_meant(mask, self))
 		run_here(func, info);
-	for (end = csd + queued.count; csd != end; csd++)
-		error |= csd_wait(csd);
+	error = csd_wait_row(csd, csd + queued.count);
 	if (self)
 		preempt_enable();
 	return error;
@@ -185,25 +184,25 @@ call_each_waited(const struct cpumask *mask, smp_call_func_t func, void *info)
 }
 
 /*
- * As many descriptors in a row as are needed, or none. Interrupts off in and out, and on the
- * same CPU, whose targets were counted.
+ * The free descriptors are not in a row, or too few: then each target is called by itself, as
+ * soon as there are enough for all. Interrupts off in and out, and on the same CPU, whose targets
+ * are counted.
  */
-static struct csd *claim(unsigned int count, unsigned long flags)
+static bool __attribute__((noinline, cold))
+call_one_by_one(const struct cpumask *mask, smp_call_func_t func, void *info, unsigned long flags)
 {
-	struct csd *csd;
+	bool found;
 
-	while (!(csd = csd_search(count))) {
-		bool found;
-
-		preempt_disable();
-		found = csd_wait_for_pool(count, flags);
-		irq_disable();
-		preempt_enable_no_resched();
-		if (!found)
-			return NULL;
+	preempt_disable();
+	found = csd_wait_for_pool(count_targets(mask), flags);
+	preempt_enable_no_resched();
+	if (!found)
+		return false;
+	for_each_cpu(cpu, mask) {
+		if (cpu != this_cpu->index)
+			smp_call_function_single(cpu, func, info, false);
 	}
-	this_cpu->csd_next = csd + count;
-	return csd;
+	return true;
 }
 
 /*
@@ -220,13 +219,14 @@ call_unwaited(const struct cpumask *mask, smp_call_func_t func, void *info, bool
 	self = is_meant(mask, self);
 	if (self && irqs_disabled_flags(flags) && this_cpu->self_calls >= SELF_CALL_DEPTH)
 		return -ELOOP;
-	csd = claim(count_targets(mask), flags);
-	if (!csd) {
+	csd = csd_claim(count_targets(mask));
+	if (csd) {
+		queued = queue_all(mask, func, info, csd, false);
+		send(&queued);
+	} else if (!call_one_by_one(mask, func, info, flags)) {
 		irq_restore(flags);
 		return -EAGAIN;
 	}
-	queued = queue_all(mask, func, info, csd, false);
-	send(&queued);
 	if (!self) {
 		irq_restore(flags);
 		return 0;

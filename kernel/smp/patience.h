@@ -25,7 +25,7 @@ static inline bool patience_over(struct patience *patience, uint64_t now)
 		*patience = patience_begin(now, patience->limit);
 	if (now - patience->since <= patience->limit)
 		return false;
-	patience->limit *= 2;
+	patience->limit = 2 * (now - patience->since);
 	return true;
 }
 

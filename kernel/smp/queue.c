@@ -21,7 +21,7 @@ static uint32_t free_in_a_row(const struct csd *csd, uint32_t count)
 	return found;
 }
 
-struct csd *csd_search(uint32_t count)
+struct csd *csd_claim(uint32_t count)
 {
 	struct csd *csd = this_cpu->csd_next;
 
@@ -29,7 +29,7 @@ struct csd *csd_search(uint32_t count)
 		uint32_t found = free_in_a_row(csd, count);
 
 		if (found == count) {
-			this_cpu->csd_next = csd;
+			this_cpu->csd_next = csd + count;
 			return csd;
 		}
 		csd += found;
@@ -42,30 +42,45 @@ struct csd *csd_search(uint32_t count)
 	return NULL;
 }
 
+static bool enough_are_free(uint32_t count)
+{
+	for (uint32_t i = 0; count && i < this_cpu->csd_count; i++)
+		count -= csd_is_free(&this_cpu->csd_pool[i]);
+	return !count;
+}
+
 bool csd_wait_for_pool(uint32_t count, unsigned long flags)
 {
 	uint64_t start = clock_ns();
-	bool found = csd_search(count);
 
-	while (!found && !irqs_disabled_flags(flags) && clock_ns() - start < POOL_WAIT_NS) {
+	while (!enough_are_free(count)) {
+		if (irqs_disabled_flags(flags) || clock_ns() - start >= POOL_WAIT_NS) {
+			this_cpu->csd_exhausted++;
+			return false;
+		}
 		irq_enable();
 		cpu_relax();
 		irq_disable();
-		found = csd_search(count);
 	}
-	if (!found)
-		this_cpu->csd_exhausted++;
-	irq_restore(flags);
-	return found;
+	this_cpu->csd_next = csd_claim(1);
+	return true;
 }
 
-/* What takes longer than no_preempt_text is for. */
-int no_preempt_text csd_wait_long(struct csd *csd)
+/* What takes longer than no_preempt_text is for. All of a row were queued at one time. */
+int no_preempt_text csd_wait_long(struct csd *csd, struct csd *end)
 {
-	int error;
+	uint64_t since;
+	int error = 0;
 
 	preempt_disable();
-	error = watch_wait(csd);
+	since = clock_ns();
+	for (; csd != end; csd++)
+		error |= watch_wait(csd, since);
 	preempt_enable();
 	return error;
+}
+
+int no_preempt_text csd_wait_long_for(struct csd *csd)
+{
+	return csd_wait_long(csd, csd + 1);
 }

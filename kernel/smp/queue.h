@@ -76,15 +76,15 @@ static inline void run_function(smp_call_func_t func, void *info)
 }
 
 /*
- * Moves this CPU's pool to a place where count descriptors in a row are free, and
- * returns the first; NULL, counted, if there is no such place. Interrupts off.
+ * Takes count free descriptors of this CPU's pool that stand in a row, and returns the first;
+ * NULL if there are none. Interrupts off until all of them are queued.
  */
-struct csd *csd_search(uint32_t count);
+struct csd *csd_claim(uint32_t count);
 
 /*
- * The same when it may take a while: waits, bounded, if interrupts were on. Returns
- * whether it is worth another try. flags are what irq_save gave; interrupts are as
- * they say on return.
+ * Waits, bounded, until count are free, in a row or not; with interrupts off in flags, which
+ * irq_save gave, not at all. Returns whether they are, and then the first that is looked at
+ * next is; else it is counted. Interrupts off in and out.
  */
 bool csd_wait_for_pool(uint32_t count, unsigned long flags);
 
@@ -97,23 +97,43 @@ void csd_drain(void);
 #define CSD_FAST_SPINS 256 /* before the clock is looked at */
 
 /*
- * Waits until the waited call in csd has run. Interrupts on, preemption off: the descriptor
- * is the CPU's. Acquire: what the function wrote is visible. Returns 0 or -ETIMEDOUT.
+ * Waits until the waited calls from csd to end have run: one the row of a call to many, or only
+ * one. Interrupts on, preemption off: the descriptors are the CPU's. Acquire: what the
+ * functions wrote is visible. Returns 0 or -ETIMEDOUT.
  */
-int csd_wait_long(struct csd *csd);
+int csd_wait_long(struct csd *csd, struct csd *end);
+int csd_wait_long_for(struct csd *csd);
 
-static inline int csd_wait(struct csd *csd)
+/* Whether it was over soon. */
+static inline bool csd_wait_short(struct csd *csd)
 {
 	if (debug_build)
 		lock_order_before_wait("held over a waited call");
 	if (csd_is_free(csd))
-		return 0;
+		return true;
 	for (unsigned int spins = CSD_FAST_SPINS; spins; spins--) {
 		cpu_relax();
 		if (csd_is_free(csd))
-			return 0;
+			return true;
 	}
-	return csd_wait_long(csd);
+	return false;
+}
+
+static inline int csd_wait(struct csd *csd)
+{
+	if (__builtin_expect(csd_wait_short(csd), 1))
+		return 0;
+	return csd_wait_long_for(csd);
+}
+
+/* The same for the row from csd to end: what one call is waited for. */
+static inline int csd_wait_row(struct csd *csd, struct csd *end)
+{
+	for (; csd != end; csd++) {
+		if (!csd_wait_short(csd))
+			return csd_wait_long(csd, end);
+	}
+	return 0;
 }
 
 #endif

@@ -29,7 +29,10 @@ struct ipi {
 	const char *name;
 };
 
-/* The IPIs that empty a queue; the first is the one that is sent again. */
+/*
+ * The IPIs that empty a queue; the first is the one that is sent again. Where none is to be seen
+ * nobody knows which was sent.
+ */
 static const struct ipi call_ipis[] = {
 	{ CALL_FUNCTION_SINGLE_VECTOR, "CALL_FUNCTION_SINGLE" },
 	{ CALL_FUNCTION_VECTOR, "CALL_FUNCTION" },
@@ -41,15 +44,17 @@ static const struct ipi tlb_ipis[] = { { TLB_FLUSH_VECTOR, "TLB_FLUSH" } };
 static const struct {
 	const struct ipi *ipis;
 	unsigned int ipi_count;
+	const char *all_are;   /* their names and the verb */
 	size_t head, progress; /* in struct cpu */
 } queues[STALL_KINDS] = {
-	[STALL_CALLS] = { call_ipis, 2, offsetof(struct cpu, call_single_queue),
+	[STALL_CALLS] = { call_ipis, 2, "CALL_FUNCTION_SINGLE and CALL_FUNCTION are",
+			  offsetof(struct cpu, call_single_queue),
 			  offsetof(struct cpu, calls_run) },
-	[STALL_IRQ_WORK] = { irq_work_ipis, 1, offsetof(struct cpu, irq_work_queue),
-			     offsetof(struct cpu, irq_works_run) },
-	[STALL_WAKES] = { wake_ipis, 1, offsetof(struct cpu, wake_list),
+	[STALL_IRQ_WORK] = { irq_work_ipis, 1, "IRQ_WORK is", offsetof(struct cpu, irq_work_queue),
+			     offsetof(struct cpu, irq_work_emptied) },
+	[STALL_WAKES] = { wake_ipis, 1, "RESCHEDULE is", offsetof(struct cpu, wake_list),
 			  offsetof(struct cpu, wakes_taken) },
-	[STALL_TLB] = { tlb_ipis, 1, 0, 0 },
+	[STALL_TLB] = { tlb_ipis, 1, "TLB_FLUSH is", 0, 0 },
 };
 
 static char text[PRINTK_MAX + 1]; /* of who has the snapshots */
@@ -129,13 +134,12 @@ static int format_ipi(enum stall_queue queue, const struct snapshot *snapshot, b
 	if (in_service)
 		return snprintf(to, size, "%s is in service (ISR)", in_service);
 	if (!empty && stands_before_queue(snapshot))
-		return snprintf(to, size, "%s is acknowledged, and the queue comes next",
-				queues[queue].ipis[0].name);
+		return snprintf(to, size, "the IPI is acknowledged, and the queue comes next");
 	if (queue == STALL_TLB)
 		return snprintf(to, size, "TLB_FLUSH is absent (IRR and ISR)%s",
 				empty ? ", the flush is done" : "");
-	return snprintf(to, size, "%s is absent (IRR and ISR), the queue is %sempty",
-			queues[queue].ipis[0].name, empty ? "" : "not ");
+	return snprintf(to, size, "%s absent (IRR and ISR), the queue is %sempty",
+			queues[queue].all_are, empty ? "" : "not ");
 }
 
 static size_t format_target(unsigned int cpu, enum stall_queue queue,

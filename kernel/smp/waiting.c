@@ -65,10 +65,10 @@ const char *waiting_describe(const struct wait_seen *seen, char *text, size_t si
 struct graph {
 	char *text;
 	size_t size, used;
-	unsigned int edges;
+	unsigned int edges, left_out;
 };
 
-/* An edge that does not fit is counted all the same. */
+/* From the first that does not fit on they are only counted. */
 static void add_edge(struct graph *graph, unsigned int from, unsigned int to)
 {
 	size_t room = graph->size - graph->used;
@@ -76,15 +76,15 @@ static void add_edge(struct graph *graph, unsigned int from, unsigned int to)
 			      graph->edges ? ", " : "", from, to);
 
 	graph->edges++;
-	if ((size_t)length < room)
-		graph->used += (size_t)length;
+	if (graph->left_out || (size_t)length >= room)
+		graph->left_out++;
 	else
-		graph->text[graph->used] = '\0';
+		graph->used += (size_t)length;
 }
 
 unsigned int waiting_format(unsigned int stuck, char *text, size_t size)
 {
-	struct graph graph = { .text = text, .size = size };
+	struct graph graph = { .text = text, .size = size - sizeof(" and 1024 more") };
 
 	for (int others = 0; others < 2; others++) {
 		for_each_cpu(cpu, &cpu_online_mask) {
@@ -94,5 +94,7 @@ unsigned int waiting_format(unsigned int stuck, char *text, size_t size)
 				add_edge(&graph, cpu, seen.target);
 		}
 	}
+	if (graph.left_out)
+		snprintf(text + graph.used, size - graph.used, " and %u more", graph.left_out);
 	return graph.edges;
 }

@@ -36,8 +36,8 @@ bool waiting_look(unsigned int cpu, struct wait_seen *seen);
 const char *waiting_describe(const struct wait_seen *seen, char *text, size_t size);
 
 /*
- * Writes "1 → 3, 0 → 1", as many as fit, and returns how many CPUs wait. stuck is
- * named first, with those that wait for it. Any context.
+ * Writes "1 → 3, 0 → 1", or as many as fit "and 7 more", and returns how many CPUs wait. stuck
+ * is named first, with those that wait for it. Any context.
  */
 unsigned int waiting_format(unsigned int stuck, char *text, size_t size);
 

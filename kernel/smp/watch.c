@@ -141,12 +141,12 @@ void watch_cancel(unsigned int cpu)
 	irq_restore(flags);
 }
 
-int watch_wait(struct csd *csd)
+int watch_wait(struct csd *csd, uint64_t since)
 {
 	struct wait wait = { .cpu = csd->dst, .csd = csd };
 	int error = 0;
 
-	wait.patience = patience_begin(clock_ns(), stall_deadline_ns());
+	wait.patience = patience_begin(since, stall_deadline_ns());
 	waiting_begin(wait.cpu, (uint64_t)csd->func);
 	while (!error && atomic_load_explicit(&csd->state, memory_order_acquire) != CSD_FREE) {
 		uint64_t now = clock_ns();

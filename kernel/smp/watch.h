@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 /*
- * The rest of a wait that was not over soon: reports past the deadline, and goes on
- * until the call has run or its target was stopped. Interrupts on. Returns 0 or
+ * The rest of a wait, which began at since and was not over soon: reports past the deadline, and
+ * goes on until the call has run or its target was stopped. Interrupts on. Returns 0 or
  * -ETIMEDOUT.
  */
-int watch_wait(struct csd *csd);
+int watch_wait(struct csd *csd, uint64_t since);
 
 /*
  * What is queued for a CPU that is stopped will not run: nobody need wait for it, and the

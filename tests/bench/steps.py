@@ -39,7 +39,7 @@ SENDER = [
     ("fence", "code", r"^[ml]fence"),
     ("ICR write", "function", r"icr|arch_send_ipi|^send_owed"),
     ("interrupts off and on", "function", r"^irqs?_"),
-    ("claim", "function", r"^(csd_fill|csd_search|csd_wait_for_pool|free_in_a_row|claim)$"),
+    ("claim", "function", r"^(csd_fill|csd_claim|csd_wait_for_pool|free_in_a_row|claim)$"),
     ("enqueue", "function", r"^(csd_enqueue|csd_queue|llist_\w+|queue_\w+)$"),
     ("wait", "function", r"^(csd_wait\w*|wait_\w+|cpu_relax)$"),
     ("wait", "line", r"\bcsd_wait\("),

@@ -109,8 +109,8 @@ TEST(fault, lost_ipis_are_told_and_sent_again)
 	EXPECT_EQ(atomic_load(&runs), 2);
 	EXPECT(capture_has(text("STALL: CPU %u waits ", me),
 			   text("for CPU %u to run count_run", cpu),
-			   text("on CPU %u CALL_FUNCTION_SINGLE is absent (IRR and ISR), the queue "
-				"is not empty",
+			   text("on CPU %u CALL_FUNCTION_SINGLE and CALL_FUNCTION are absent "
+				"(IRR and ISR), the queue is not empty",
 				cpu),
 			   text("CALL_FUNCTION_SINGLE is sent to CPU %u again", cpu),
 			   "unstuck after", NULL));

@@ -2,7 +2,6 @@
  * Calls to many that cannot be made, or not as they were asked for: what they say, and
  * that nothing of them runs.
  */
-#include "capture.h"
 #include "hold.h"
 #include "stuck.h"
 #include "test.h"
@@ -125,35 +124,6 @@ TEST(many, interrupts_off)
 	EXPECT_EQ(kick_all_cpus_sync(), 0);
 	where = ran_on();
 	EXPECT(mask_equal(&where, &cpu_online_mask));
-}
-
-static void __attribute__((noinline)) one_place(void)
-{
-	EXPECT_EQ(on_each_cpu_cond_mask(yes, count_run, NULL, true, NULL), -EDEADLK);
-}
-
-static void __attribute__((noinline)) another_place(void)
-{
-	EXPECT_EQ(on_each_cpu_cond_mask(yes, count_run, NULL, true, NULL), -EDEADLK);
-}
-
-/* Once for each place in the code that makes such a call; so only the first time in a boot. */
-TEST(many, each_place_is_warned_of)
-{
-	static bool again;
-	const char *warned;
-
-	if (lacks_cpus(2))
-		return;
-	capture_start();
-	irq_disable();
-	one_place();
-	another_place();
-	irq_enable();
-	capture_end();
-	warned = capture_find(NULL, "WARNING: smp: waited call to many");
-	EXPECT(again || (warned && capture_find(warned + 1, "WARNING: smp: waited call to many")));
-	again = true;
 }
 
 static int waited_inside, unwaited_inside;

@@ -102,6 +102,43 @@ TEST(pool, all_or_nothing)
 	EXPECT_EQ(pool_in_use(), 0);
 }
 
+static bool is_in_use(unsigned int count)
+{
+	return pool_in_use() == count;
+}
+
+/*
+ * Each of these calls leaves one descriptor with the CPU that is held, so that soon there are
+ * nowhere as many in a row as a call needs; but there are enough.
+ */
+TEST(pool, one_deaf_cpu_refuses_nobody)
+{
+	unsigned int held = other_cpu(1), others = cpumask_weight(&cpu_online_mask) - 1;
+	unsigned int calls = this_cpu->csd_count / others + 2;
+	uint64_t exhausted = this_cpu->csd_exhausted;
+
+	if (lacks_cpus(3))
+		return;
+	clear_runs();
+	REQUIRE(hold_cpu(held));
+	for (unsigned int made = 1; made <= calls; made++) {
+		int error = made % 2 ? smp_call_function(count_run, NULL, false) :
+				       on_each_cpu(count_run, NULL, false);
+
+		EXPECT_EQ(error, 0);
+		if (error || !WAIT_UNTIL(is_in_use(made)))
+			break;
+	}
+	EXPECT_EQ(pool_in_use(), calls);
+	EXPECT_EQ(runs(held), 0);
+	release_cpus();
+	EXPECT_EQ(kick_all_cpus_sync(), 0);
+	for_each_cpu(cpu, &cpu_online_mask)
+		EXPECT_EQ(runs(cpu), cpu == this_cpu->index ? calls / 2 : calls);
+	EXPECT_EQ(this_cpu->csd_exhausted, exhausted);
+	EXPECT(is_in_use(0));
+}
+
 static int refused_inside, refused_outside;
 
 static void call_with_a_dry_pool(void *to)

@@ -10,14 +10,11 @@
 #include <arch/cpu.h>
 #include <arch/ipi.h>
 #include <arch/irq.h>
-#include <arch/time.h>
 #include <kernel/console/printk.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
 #include <kernel/smp/queue.h>
 #include <kernel/time/tick.h>
-
-#define HOLD_NS 1000000
 
 static struct csd csds[2];
 static atomic_uint ran;
@@ -104,15 +101,36 @@ TEST(step, waited_calls_in_the_middle_of_each_other)
 	EXPECT_EQ(atomic_load(&ran), cpumask_weight(&cpu_online_mask) + step.intrusions);
 }
 
-static atomic_uint runs_on[MAX_CPUS];
+static atomic_uint runs_on[MAX_CPUS], wrong_rows;
+static atomic_bool each_begun, each_done;
 
-static void count_here(void *info)
+static void count_here(void *info);
+
+/* Whether a descriptor in that CPU's row is what runs count_here on this one. */
+static bool is_called_by_row_of(unsigned int cpu)
 {
-	(void)info;
-	atomic_fetch_add(&runs_on[this_cpu->index], 1);
+	for (unsigned int i = 0; i < nr_cpus; i++) {
+		const struct csd *csd = &cpus[cpu]->csd_wait[i];
+
+		if (atomic_load(&csd->state) == CSD_RUNNING && csd->func == count_here &&
+		    csd->dst == this_cpu->index)
+			return true;
+	}
+	return false;
 }
 
-static atomic_bool each_done;
+/* Who waits is not moved, so the stepper is where it queued its call. In place there is no row. */
+static void count_here(void *info)
+{
+	unsigned int caller = atomic_load(&step.stepper->cpu);
+
+	(void)info;
+	if (caller != this_cpu->index && !is_called_by_row_of(caller))
+		atomic_fetch_add(&wrong_rows, 1);
+	atomic_fetch_add(&runs_on[this_cpu->index], 1);
+	atomic_store(&each_begun, true);
+}
+
 static struct cpumask few; /* this CPU, the one that it is moved to, and others */
 
 static void call_each(void)
@@ -122,27 +140,20 @@ static void call_each(void)
 	atomic_store(&each_done, true);
 }
 
-/*
- * Holds the CPU where the stepper goes on until the first of the calls below is on its way, so
- * that they meet; not for long, as the pinning may need that CPU, too.
- */
-static void hold_stepper(void *unused)
+static bool each_has_begun(void)
 {
-	uint64_t start = clock_ns();
-
-	(void)unused;
-	while (!atomic_load(&ran) && clock_ns() - start < HOLD_NS)
-		cpu_relax();
+	return atomic_load(&each_begun);
 }
 
-/* Then this CPU makes such calls itself, with descriptors that the stepper may not have taken. */
+/*
+ * Then this CPU makes such calls itself, with descriptors that the stepper may not have taken;
+ * not before it is known whether it has, since a descriptor in two queues may hang all.
+ */
 static void move_stepper(void)
 {
-	atomic_store(&ran, 0);
-	if (smp_call_function_single(step.target, hold_stepper, NULL, false) ||
-	    thread_pin(step.stepper, step.target))
+	if (thread_pin(step.stepper, step.target) || !WAIT_UNTIL(each_has_begun()))
 		step.wrong++;
-	while (!step.wrong && !atomic_load(&each_done)) {
+	while (!step.wrong && !atomic_load(&wrong_rows) && !atomic_load(&each_done)) {
 		unsigned int before = atomic_load(&ran);
 
 		if (on_each_cpu_mask(&few, count_run, NULL, true) ||
@@ -163,11 +174,14 @@ static int step_through_each(void *unused)
 	do {
 		EXPECT_EQ(thread_pin(this_cpu->current, here), 0);
 		step.only = ++calls;
+		atomic_store(&each_begun, false);
 		atomic_store(&each_done, false);
 		step_through(call_each, move_stepper);
+		EXPECT_EQ(atomic_load(&wrong_rows), 0);
 		for_each_cpu(cpu, &cpu_online_mask)
 			EXPECT_EQ(atomic_load(&runs_on[cpu]), cpumask_test(&few, cpu) ? calls : 0);
-	} while (step.steps == step.only && !step.wrong && calls < MOST_STEPS);
+	} while (step.steps == step.only && !step.wrong && !atomic_load(&wrong_rows) &&
+		 calls < MOST_STEPS);
 	printk("# moved at %u steps\n", calls);
 	step.only = 0;
 	return 0;
@@ -181,6 +195,7 @@ TEST(step, call_to_each_while_the_caller_is_moved)
 		return;
 	for_each_cpu(cpu, &cpu_online_mask)
 		atomic_store(&runs_on[cpu], 0);
+	atomic_store(&wrong_rows, 0);
 	few = (struct cpumask){ 0 };
 	cpumask_set(&few, this_cpu->index);
 	for (unsigned int i = 1; i <= 4 && other_cpu(i) < MAX_CPUS; i++)

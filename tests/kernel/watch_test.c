@@ -55,11 +55,14 @@ TEST(watch, patience)
 
 	EXPECT(!patience_over(&patience, 1000) && !patience_over(&patience, 1100));
 	EXPECT(patience_over(&patience, 1101));
-	EXPECT(!patience_over(&patience, 1101) && !patience_over(&patience, 1200));
-	EXPECT(patience_over(&patience, 1201));
-	EXPECT(!patience_over(&patience, 1400));
+	EXPECT(!patience_over(&patience, 1101) && !patience_over(&patience, 1202));
+	EXPECT(patience_over(&patience, 1203));
+	EXPECT(!patience_over(&patience, 1406));
 	patience_again(&patience);
-	EXPECT(patience_over(&patience, 1400));
+	EXPECT(patience_over(&patience, 1406));
+	patience = patience_begin(1000, 100);
+	EXPECT(patience_over(&patience, 1900) && !patience_over(&patience, 2800));
+	EXPECT(patience_over(&patience, 2801));
 }
 
 TEST(watch, a_clock_that_ran_backwards_blames_nobody)
@@ -133,7 +136,8 @@ TEST(watch, function_that_does_not_end)
 			   text("for CPU %u to finish spin_deaf, called from "
 				"watch_function_that_does_not_end",
 				cpu),
-			   "CALL_FUNCTION_SINGLE is absent (IRR and ISR), the queue is empty",
+			   "CALL_FUNCTION_SINGLE and CALL_FUNCTION are absent (IRR and ISR), the "
+			   "queue is empty",
 			   "in spin_deaf+", "unstuck after"));
 	EXPECT(!capture_find(NULL, "again"));
 }
@@ -162,8 +166,8 @@ TEST(watch, call_whose_ipi_was_lost)
 	end(false);
 	EXPECT_EQ(atomic_load(&runs), 1);
 	EXPECT(capture_has(text("STALL: CPU %u waits ", this_cpu->index),
-			   text("on CPU %u CALL_FUNCTION_SINGLE is absent (IRR and ISR), the queue "
-				"is not empty, interrupts %s",
+			   text("on CPU %u CALL_FUNCTION_SINGLE and CALL_FUNCTION are absent "
+				"(IRR and ISR), the queue is not empty, interrupts %s",
 				cpu, polls() ? "" : "on, halted in idle_loop"),
 			   text("CALL_FUNCTION_SINGLE is sent to CPU %u again", cpu),
 			   "unstuck after"));
@@ -188,7 +192,7 @@ TEST(watch, call_about_to_be_taken)
 	call_without_ipi(cpu);
 	end(false);
 	EXPECT_EQ(atomic_load(&runs), 1);
-	next = capture_find(NULL, text("on CPU %u CALL_FUNCTION_SINGLE is acknowledged, and the "
+	next = capture_find(NULL, text("on CPU %u the IPI is acknowledged, and the "
 				       "queue comes next, interrupts off, in spin_before_queue",
 				       cpu));
 	again = capture_find(NULL, "again");
@@ -281,8 +285,8 @@ TEST(watch, queue_that_nobody_empties)
 	EXPECT(capture_has(text("STALL: CPU %u has not emptied its call queue for ", cpu),
 			   text("(1 in it, the oldest count_run from CPU %u), seen by CPU ",
 				this_cpu->index),
-			   text("on CPU %u CALL_FUNCTION_SINGLE is absent (IRR and ISR), the queue "
-				"is not empty",
+			   text("on CPU %u CALL_FUNCTION_SINGLE and CALL_FUNCTION are absent "
+				"(IRR and ISR), the queue is not empty",
 				cpu),
 			   text("CALL_FUNCTION_SINGLE is sent to CPU %u again", cpu),
 			   text("STALL over: CPU %u emptied its call queue, unstuck after ", cpu)));

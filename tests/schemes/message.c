@@ -70,18 +70,26 @@ static bool is_quiet(void)
 	return true;
 }
 
-/* As many free descriptors of the pool in a row; NULL: there are none. Interrupts off. */
-static struct csd *claim(unsigned int count, unsigned long flags)
+/*
+ * As many free descriptors of the pool in a row; NULL: there are none. Interrupts off in and out,
+ * and on the same CPU, whose targets were counted.
+ */
+static struct csd *__attribute__((noinline)) claim_later(unsigned int count, unsigned long flags)
 {
-	struct csd *csd;
+	struct csd *csd = NULL;
 
-	while (!(csd = csd_search(count))) {
-		if (!csd_wait_for_pool(count, flags))
-			return NULL;
-		irq_disable();
-	}
-	this_cpu->csd_next = csd + count;
+	preempt_disable();
+	if (csd_wait_for_pool(count, flags))
+		csd = csd_claim(count);
+	preempt_enable_no_resched();
 	return csd;
+}
+
+static inline struct csd *claim(unsigned int count, unsigned long flags)
+{
+	struct csd *csd = csd_claim(count);
+
+	return csd ? csd : claim_later(count, flags);
 }
 
 static int __attribute__((noinline)) refuse(int error, unsigned long flags)
@@ -90,9 +98,12 @@ static int __attribute__((noinline)) refuse(int error, unsigned long flags)
 	return error;
 }
 
-/* As in kernel/smp/call.c, apart, so that the common way saves few registers. */
-static int __attribute__((noinline))
-call_waited(unsigned long cpu, smp_call_func_t func, void *info, struct llist_head *queue)
+/*
+ * As in kernel/smp/call.c, apart, so that the common way saves few registers; and not left while
+ * it waits, since the descriptors are the CPU's.
+ */
+static int no_preempt_text call_waited(unsigned long cpu, smp_call_func_t func, void *info,
+				       struct llist_head *queue)
 {
 	struct csd *csd = this_cpu->csd_wait;
 
@@ -111,7 +122,7 @@ call_unwaited(unsigned long cpu, smp_call_func_t func, void *info, struct llist_
 	struct csd *csd = claim(1, flags);
 
 	if (!csd)
-		return -EAGAIN;
+		return refuse(-EAGAIN, flags);
 	csd_fill(csd, func, info);
 	if (csd_enqueue(csd, queue))
 		pass(cpu, MESSAGE_CALL);
@@ -163,13 +174,13 @@ static void queue_for_all(struct named *named, smp_call_func_t func, void *info,
 	}
 }
 
-static int wait_for_all(unsigned int called)
+/* Interrupts come on only here, where the thread is not left, as in call_waited. */
+static int no_preempt_text wait_for_all(unsigned int called)
 {
-	int error = 0;
+	struct csd *row = this_cpu->csd_wait;
 
-	for (unsigned int i = 0; i < called; i++)
-		error |= csd_wait(&this_cpu->csd_wait[i]);
-	return error;
+	irq_enable();
+	return csd_wait_row(row, row + called);
 }
 
 static int message_many(const struct cpumask *mask, smp_call_func_t func, void *info, bool wait)
@@ -186,16 +197,18 @@ static int message_many(const struct cpumask *mask, smp_call_func_t func, void *
 	if (!named.count)
 		return refuse(0, flags);
 	if (wait && irqs_disabled_flags(flags))
-		return -EDEADLK;
+		return refuse(-EDEADLK, flags);
 	csds = wait ? this_cpu->csd_wait : claim(named.count, flags);
 	if (!csds)
-		return -EAGAIN;
+		return refuse(-EAGAIN, flags);
 	called = named.count;
 	queue_for_all(&named, func, info, csds);
 	if (named.count)
 		named_send(&named);
+	if (wait)
+		return wait_for_all(called);
 	irq_restore(flags);
-	return wait ? wait_for_all(called) : 0;
+	return 0;
 }
 
 const struct call_scheme message_scheme = {

@@ -16,7 +16,7 @@ struct books {
 static struct books opened;
 
 static const uint8_t vectors[] = { CALL_FUNCTION_SINGLE_VECTOR, CALL_FUNCTION_VECTOR,
-				   RESCHEDULE_VECTOR, TLB_FLUSH_VECTOR };
+				   RESCHEDULE_VECTOR, TLB_FLUSH_VECTOR, IRQ_WORK_VECTOR };
 
 static void add_up(struct books *books)
 {
@@ -70,10 +70,19 @@ static void check_descriptors(const struct cpu *cpu, const struct csd *csds, uns
 	}
 }
 
+static void check_queue(const struct cpu *cpu, const struct llist_head *queue, const char *what)
+{
+	if (!llist_empty(queue))
+		torture_broken(RULE_QUIET, NULL, "CPU %u: its %s is not empty", cpu->index, what);
+}
+
+/* A lazy irq_work may wait for a tick that is far away; nobody here queues one. */
 static void check_quiet(const struct cpu *cpu)
 {
-	if (!llist_empty(&cpu->call_single_queue))
-		torture_broken(RULE_QUIET, NULL, "CPU %u: its queue is not empty", cpu->index);
+	check_queue(cpu, &cpu->call_single_queue, "queue of calls");
+	check_queue(cpu, &cpu->irq_work_queue, "queue of irq_work");
+	check_queue(cpu, &cpu->irq_work_lazy, "queue of lazy irq_work");
+	check_queue(cpu, &cpu->wake_list, "wake list");
 	if (cpu->self_calls)
 		torture_broken(RULE_QUIET, NULL, "CPU %u: %u calls to itself never ended",
 			       cpu->index, cpu->self_calls);

@@ -223,6 +223,7 @@ static void judge(struct call *call, const struct forecast *forecast, int error)
 			       forecast->error);
 	counts->named += named;
 	counts->exhausted += error == -EAGAIN;
+	counts->offline += error == -ENXIO && call->mode->shape == SHAPE_ONE;
 	if (error) {
 		counts->refused += named;
 		return;

@@ -169,6 +169,15 @@ unsigned int torture_chance(enum chance chance)
 	return chances[chance];
 }
 
+bool torture_counts(const struct mode *mode)
+{
+	for (unsigned int i = 0; mode->signal && i < MODES; i++) {
+		if (!torture_modes[i].signal && torture_mode_weight(i))
+			return false;
+	}
+	return true;
+}
+
 static bool named(const char *name, const char *text, size_t length)
 {
 	return strlen(name) == length && !strncmp(name, text, length);

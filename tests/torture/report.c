@@ -129,7 +129,7 @@ static void print_modes(void)
 }
 
 struct totals {
-	uint64_t calls, ran, refused, dry, digest;
+	uint64_t calls, ran, refused, offline, dry, digest;
 };
 
 static struct totals add_up(void)
@@ -139,11 +139,12 @@ static struct totals add_up(void)
 	for_each_cpu(cpu, &torture_online) {
 		const struct sender *sender = torture_senders[cpu];
 
-		totals.calls += sender->made;
+		totals.calls += sender->calls;
 		totals.digest = (totals.digest ^ sender->digest) * 0x100000001b3ull;
 		for (unsigned int i = 0; i < CONTEXTS; i++) {
 			totals.ran += sender->counts[i].ran;
 			totals.refused += sender->counts[i].refused;
+			totals.offline += sender->counts[i].offline;
 			totals.dry += sender->counts[i].exhausted;
 		}
 	}
@@ -156,9 +157,9 @@ static void print_summary(uint64_t seed, uint64_t ns, void (*print_more)(void))
 	struct totals totals = add_up();
 
 	printk("# torture {\"seed\":%lu,\"cpus\":%u,\"apic\":\"%s\",\"calls\":%lu,\"ran\":%lu,"
-	       "\"refused\":%lu,\"pool_dry\":%lu,\"digest\":\"%016lx\",\"ms\":%lu,\"modes\":{",
+	       "\"refused\":%lu,\"to_offline\":%lu,\"pool_dry\":%lu,\"digest\":\"%016lx\",\"ms\":%lu,\"modes\":{",
 	       seed, torture_online_count, arch_apic_mode(), totals.calls, totals.ran,
-	       totals.refused, totals.dry, totals.digest, ns / 1000000);
+	       totals.refused, totals.offline, totals.dry, totals.digest, ns / 1000000);
 	print_modes();
 	printk("}");
 	print_more();

@@ -119,15 +119,17 @@ static void send_one(struct sender *sender, bool *pause)
 {
 	struct record *record = torture_draw(sender, pause);
 	struct call *call = &record->calls[OUTER];
+	bool counts = torture_counts(call->mode);
 
 	sender->current = record;
 	if (call->mode->prepare)
 		call->mode->prepare(sender, call->target);
-	sender->left--;
+	sender->left -= counts;
 	torture_make(call);
 	if (call->mode->reply && call->made)
 		sleep_until_run(call);
 	sender->made++;
+	sender->calls += counts;
 	sender->by_mode[call->mode - torture_modes]++;
 }
 

@@ -43,6 +43,7 @@ static void find_offline(void)
 		return;
 	torture_offline = last;
 	cpu_set_online(last, false);
+	printk("# torture: CPU %u plays an offline one\n", last);
 }
 
 static void choose_cpus(void)

@@ -165,6 +165,7 @@ struct counts {
 	uint64_t ran;
 	uint64_t queued; /* those of named that were queued, by the answer of the call */
 	uint64_t exhausted;
+	uint64_t offline; /* to a CPU that was named and is not online */
 };
 
 #define TORTURE_WORKS 8
@@ -181,6 +182,7 @@ struct torture_work {
 struct sender {
 	unsigned int cpu;
 	uint64_t random, digest, left, made;
+	uint64_t calls; /* of those made, what calls= counts */
 	uint64_t by_mode[MODES];
 	struct counts counts[CONTEXTS];
 	struct record *current; /* NULL before the first */
@@ -211,6 +213,8 @@ extern atomic_bool torture_stopped;  /* everybody ends after the call at hand */
 /* modes.c: what modes= says. */
 unsigned int torture_mode_weight(unsigned int mode);
 unsigned int torture_chance(enum chance chance);
+/* Whether calls= counts it: what is no call counts only where no call is ever drawn. */
+bool torture_counts(const struct mode *mode);
 
 /* draw.c: the sender's next call, in a record that is settled. Whether it pauses after it. */
 struct record *torture_draw(struct sender *sender, bool *pause);

@@ -7,6 +7,7 @@
 #include <kernel/console/console.h>
 #include <kernel/console/printk.h>
 #include <kernel/debug/symbols.h>
+#include <kernel/debug/recorder.h>
 #include <kernel/panic.h>
 #include <kernel/smp/spinlock.h>
 #include <signal.h>
@@ -95,6 +96,14 @@ void host_fail(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	fail("", text);
+}
+
+/* There is no flight recorder here. */
+atomic_bool recorder_running;
+
+void recorder_write_taken(const struct pt_regs *regs)
+{
+	(void)regs;
 }
 
 void panic(const char *format, ...)

@@ -59,7 +59,7 @@ TEST(stall, lost_ipi_of_who_waits)
 	EXPECT_EQ(csd_wait(csd), 0);
 	end();
 	EXPECT_EQ(all_runs(), 1);
-	EXPECT(capture_has("STALL: CPU ", "is absent (IRR and ISR), the queue is not empty",
+	EXPECT(capture_has("STALL: CPU ", "are absent (IRR and ISR), the queue is not empty",
 			   "is sent to CPU 1 again", "unstuck after"));
 }
 
