@@ -2,6 +2,7 @@
  * The kernel's window: what is mapped there all CPUs see, also at an address where something else
  * was before.
  */
+#include "capture.h"
 #include "crew.h"
 #include "mm.h"
 #include "test.h"
@@ -355,12 +356,15 @@ static void refuse_with_interrupts_off(void *virt)
 {
 	void *other;
 
+	capture_start();
 	irq_disable();
 	EXPECT_EQ(vmap(frames, PAGES, 0, &other), -EDEADLK);
 	EXPECT_EQ(vunmap(virt), -EDEADLK);
 	EXPECT_EQ(aspace_protect(&kernel_aspace, (uint64_t)virt, PAGE_SIZE, MAP_WRITE), -EDEADLK);
 	EXPECT(irqs_disabled());
 	irq_enable();
+	capture_end();
+	EXPECT(capture_has_once("WARNING: mm: an address space is changed with interrupts off"));
 }
 
 TEST(vmap, bad_input)
