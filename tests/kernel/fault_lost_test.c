@@ -187,8 +187,8 @@ TEST(fault, lost_irq_work_beside_lazy_work)
 	lose_no_more(IRQ_WORK_VECTOR);
 	EXPECT(is_stuck && WAIT_UNTIL(capture_find(NULL, text("STALL over: CPU %u ", cpu))));
 	atomic_store(&go_on, false);
-	end();
 	EXPECT(WAIT_UNTIL(!irq_work_is_busy(&lazy) && !irq_work_is_busy(&urgent)));
+	end();
 	EXPECT_EQ(atomic_load(&works), 1);
 	EXPECT(capture_has(text("STALL: CPU %u has not emptied its irq_work queue for ", cpu),
 			   "(1 in it, the oldest count_work)",

@@ -64,12 +64,17 @@ TEST(fault, doubled_ipis_run_nothing_twice)
 	EXPECT(fault_count(FAULT_DUP) > doubled);
 }
 
-static void call_often(unsigned int cpu)
+static void call_times(unsigned int cpu, unsigned int calls)
 {
 	atomic_store(&runs, 0);
-	for (int i = 0; i < CALLS; i++)
+	for (unsigned int i = 0; i < calls; i++)
 		EXPECT_EQ(smp_call_function_single(cpu, count_run, NULL, true), 0);
-	EXPECT_EQ(atomic_load(&runs), CALLS);
+	EXPECT_EQ(atomic_load(&runs), calls);
+}
+
+static void call_often(unsigned int cpu)
+{
+	call_times(cpu, CALLS);
 }
 
 TEST(fault, late_ipis_lose_nothing)
@@ -237,8 +242,8 @@ TEST(fault, busy_apic)
 	}
 	call_often(cpu);
 	EXPECT_EQ(xapic_icr_timeouts, timeouts);
-	EXPECT_EQ(arch_pretend_busy(2 * ICR_WAIT_SPINS), 0);
-	call_often(cpu);
+	EXPECT_EQ(arch_pretend_busy(ICR_WAIT_SPINS + 1), 0);
+	call_times(cpu, 2);
 	EXPECT(xapic_icr_timeouts > timeouts);
 	arch_pretend_busy(0);
 }
