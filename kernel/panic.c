@@ -44,7 +44,7 @@ static void speak(const struct pt_regs *regs, const char *message)
 		trap_print(regs);
 	backtrace_print(regs);
 	stop_report();
-	recorder_print();
+	recorder_print(RECORDER_LINES);
 	printk("Bail out! panic: %s\n", message);
 }
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PLACES 64
+#define PLACES 256
 
 static _Atomic(const void *) places[PLACES];
 

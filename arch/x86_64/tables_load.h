@@ -45,7 +45,7 @@ struct gate_info idt_gate(unsigned int vector);
 /* Gives cpu guarded stacks for the four ISTs. Returns 0 or -ENOMEM. */
 int tables_alloc_stacks(struct cpu *cpu);
 
-/* The C ends of the general entries, and of those with a stack of their own. Called by isr.S alone. */
+/* The C ends of the general entries, and of those with a stack of their own. For isr.S alone. */
 void isr_dispatch(struct pt_regs *regs);
 void isr_dispatch_own_stack(struct pt_regs *regs);
 

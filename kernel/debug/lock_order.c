@@ -91,6 +91,14 @@ static void report(const char *what, const char *one, const char *other)
 	busy[this_cpu->index] = false;
 }
 
+/* From where the thread could be moved meanwhile. */
+static void report_of_thread(const char *what, const char *one, const char *other)
+{
+	preempt_disable();
+	report(what, one, other);
+	preempt_enable();
+}
+
 /* All that comes before first comes before second, and what second comes before. */
 static void connect(unsigned int first, unsigned int second)
 {
@@ -261,7 +269,7 @@ void lock_order_mutex_before(const char *name)
 	}
 	end(flags);
 	if (wrong)
-		report("taken in both orders", wrong, name);
+		report_of_thread("taken in both orders", wrong, name);
 }
 
 void lock_order_mutex_taken(const void *mutex, const char *name)
@@ -297,7 +305,7 @@ void lock_order_thread_ends(void)
 
 		slot->thread = NULL;
 		end(flags);
-		report("owned by a thread that ends", name, "");
+		report_of_thread("owned by a thread that ends", name, "");
 		flags = begin();
 	}
 	end(flags);

@@ -1,6 +1,6 @@
 /*
- * What debug builds know of spin locks and mutexes: which are held, which was ever taken while which
- * other was held, and with interrupts on or off. Locks that are written alike in one file
+ * What debug builds know of spin locks and mutexes: which are held, which was ever taken while
+ * which other was held, and with interrupts on or off. Locks that are written alike in one file
  * are one class.
  *
  * Reported, with a backtrace, once for each class or pair of classes:

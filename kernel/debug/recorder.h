@@ -83,11 +83,14 @@ void recorder_stop(void);
 /* From now on nothing is written any more: what is there will be printed. Any context. */
 void recorder_freeze(void);
 
+/* What a run's end prints at most: all events of 64 CPUs. */
+#define RECORDER_LINES 16384
+
 /*
- * Freezes it and prints all CPUs' events, causes before effects; nothing if it is
- * off or was printed before. Any context.
+ * Freezes it and prints the newest events of all CPUs, at most so many, causes before effects;
+ * nothing if it is off or was printed before. Any context.
  */
-void recorder_print(void);
+void recorder_print(unsigned int lines);
 
 /* For the printing: the events of a CPU, oldest first, and how many; 0 if it has none. */
 unsigned int recorder_count(unsigned int cpu);

@@ -16,7 +16,8 @@
 #include <lib/printf.h>
 #include <stddef.h>
 
-#define LINES_MAX 16384 /* of the newest events: all of 64 CPUs */
+/* A stall is reported with interrupts off, and the machine goes on: some seconds of a serial line. */
+#define STALL_LINES 2048
 
 static uint16_t cursors[MAX_CPUS];
 
@@ -163,7 +164,7 @@ static unsigned int count_all(void)
 	return count;
 }
 
-void recorder_print(void)
+void recorder_print(unsigned int lines)
 {
 	static atomic_flag printed = ATOMIC_FLAG_INIT;
 	unsigned int left, cpu;
@@ -173,9 +174,9 @@ void recorder_print(void)
 	if (!left || atomic_flag_test_and_set_explicit(&printed, memory_order_relaxed))
 		return;
 	printk("# Last IPI events of all CPUs, newest last%s:\n",
-	       left > LINES_MAX ? " (the older ones are left out)" : "");
+	       left > lines ? " (the older ones are left out)" : "");
 	while ((cpu = next_cpu(true)) < MAX_CPUS) {
-		if (left-- <= LINES_MAX)
+		if (left-- <= lines)
 			print_event(head(cpu), cpu);
 		cursors[cpu]++;
 	}
@@ -184,7 +185,7 @@ void recorder_print(void)
 static void on_stall(unsigned int cpu)
 {
 	(void)cpu;
-	recorder_print();
+	recorder_print(STALL_LINES);
 }
 
 void recorder_boot(void)

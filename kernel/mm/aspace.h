@@ -35,9 +35,9 @@ struct aspace {
 };
 
 /*
- * The kernel's window, which vmap fills and vunmap empties: of the functions below those that map,
- * unmap, split, merge, clone or destroy refuse it (-EINVAL). aspace_none is nobody's: active where a
- * kernel thread runs.
+ * The kernel's window, which vmap fills and vunmap empties: of the functions below those that
+ * map, unmap, split, merge, clone or destroy refuse it (-EINVAL). aspace_none is nobody's: active
+ * where a kernel thread runs.
  */
 extern struct aspace kernel_aspace;
 

@@ -38,8 +38,8 @@ static void report(const struct pt_regs *regs, const struct page_fault *fault, i
 }
 
 /*
- * With interrupts off it may be a handler that faulted, and who holds preemption off may hold a lock,
- * too: neither can be ended.
+ * With interrupts off it may be a handler that faulted, and who holds preemption off may hold a
+ * lock, too: neither can be ended.
  */
 static bool end_user(struct pt_regs *regs, const struct page_fault *fault, int error)
 {

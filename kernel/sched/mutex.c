@@ -63,6 +63,6 @@ int mutex_unlock_plain(struct mutex *mutex)
 	wait_unlock(&mutex->waiters, flags);
 	if (ours)
 		return 0;
-	warn("sched: a mutex is unlocked by a thread that does not have it");
+	warn("sched: a mutex is unlocked by a thread that does not have it, or with interrupts off");
 	return -EPERM;
 }

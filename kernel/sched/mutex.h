@@ -48,7 +48,8 @@ static inline __attribute__((always_inline)) bool mutex_trylock_named(struct mut
 
 /*
  * Release. Thread context, interrupts on. Returns 0, or -EPERM, with a warning, for who does
- * not have it: another thread, or a handler or function, whatever it interrupted.
+ * not have it: another thread, or a handler or function, whatever it interrupted. So with
+ * interrupts off, whoever asks.
  */
 static inline __attribute__((always_inline)) int mutex_unlock(struct mutex *mutex)
 {

@@ -103,11 +103,15 @@ static void run_list(struct llist_node *node)
 	}
 }
 
+/* Counted between the two, so that who looks at the queue sees when its items may be others' again. */
 IPI_PATH static void on_irq_work(void)
 {
+	struct llist_node *works;
+
 	recorder_note_taken(this_cpu->irq_regs);
+	works = llist_del_all(&this_cpu->self->irq_work_queue);
 	this_cpu->irq_work_emptied++;
-	run_list(llist_del_all(&this_cpu->self->irq_work_queue));
+	run_list(works);
 }
 
 static void on_tick(void)

@@ -195,7 +195,7 @@ call_one_by_one(const struct cpumask *mask, smp_call_func_t func, void *info, un
 
 	preempt_disable();
 	found = csd_wait_for_pool(count_targets(mask), flags);
-	preempt_enable_no_resched();
+	preempt_enable();
 	if (!found)
 		return false;
 	for_each_cpu(cpu, mask) {

@@ -136,7 +136,7 @@ static int format_ipi(enum stall_queue queue, const struct snapshot *snapshot, b
 	if (!empty && stands_before_queue(snapshot))
 		return snprintf(to, size, "the IPI is acknowledged, and the queue comes next");
 	if (queue == STALL_TLB)
-		return snprintf(to, size, "TLB_FLUSH is absent (IRR and ISR)%s",
+		return snprintf(to, size, "%s absent (IRR and ISR)%s", queues[queue].all_are,
 				empty ? ", the flush is done" : "");
 	return snprintf(to, size, "%s absent (IRR and ISR), the queue is %sempty",
 			queues[queue].all_are, empty ? "" : "not ");

@@ -21,7 +21,7 @@ enum receiver {
 	RECEIVERS_SPIN,  /* all but CPU 0 spin */
 };
 
-/* Instead of a sample, where what should take longer did not: then there is no figure. */
+/* Instead of a sample, where what should take longer did not: of many there is no figure. */
 #define NO_SAMPLE UINT64_MAX
 
 /* What each call takes of several, as the difference between many of them and few. */

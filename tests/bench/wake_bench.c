@@ -127,7 +127,7 @@ static uint64_t wake_pingpong(void)
 BENCH_BETWEEN(wake_pingpong, "wake.pingpong", 2, RECEIVER_HALTED, wake_pingpong, start_answering,
 	      end_thread_that_blocks);
 
-#define YIELDS 16 /* to each other, in one sample */
+#define YIELDS (4 * 4) /* to each other, in one sample: four times four times */
 
 /* In a row, for a loop's own instructions are no part of a switch. */
 static void yield_often(void)

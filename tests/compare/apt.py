@@ -28,6 +28,8 @@ Acquire::Retries "1";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 """
+# Seconds for one command: a mirror that is slower than that is none.
+LIMIT = 600
 # Not the real-time and cloud variants, nor the packages that only name the newest.
 IMAGE = re.compile(r"linux-image-(\d+\.\d+\.\d+\+deb[\d.]+-amd64)")
 NEEDED = re.compile(r"\b(linux-(?:headers|kbuild)-[^\s,(]+)")
@@ -59,9 +61,13 @@ class Apt:
     def _run(self, program, *arguments, cwd=None):
         environment = dict(os.environ, LC_ALL="C", APT_CONFIG=self.configuration)
         own = ["-q", "-c", self.configuration] if program.startswith("apt") else []
-        return subprocess.run([program] + own + list(arguments), cwd=cwd, env=environment,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, universal_newlines=True, check=False)
+        try:
+            return subprocess.run([program] + own + list(arguments), cwd=cwd, env=environment,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, universal_newlines=True, check=False,
+                                  timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            raise Unavailable("%s took more than %d s" % (program, LIMIT))
 
     def _copy_sources(self):
         """The machine's sources, and no others."""

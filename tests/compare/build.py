@@ -41,10 +41,15 @@ def compiler(config):
     return named.group(1)
 
 
+def compiler_name(linux):
+    """The compiler that this kernel's modules need."""
+    path = os.path.join(linux.folder, "boot", "config-" + linux.release)
+    return compiler(_read(path).decode("utf-8", "replace"))
+
+
 def compiler_of(linux):
     """The compiler for this kernel's modules; an error that names it if it is not installed."""
-    path = os.path.join(linux.folder, "boot", "config-" + linux.release)
-    name = compiler(_read(path).decode("utf-8", "replace"))
+    name = compiler_name(linux)
     if not shutil.which(name):
         raise HarnessError("Linux %s was built with %s, which its modules need, too: install it"
                            % (linux.release, name))

@@ -102,6 +102,8 @@ def main(build, options):
     with tempfile.TemporaryDirectory(prefix="nudge-") as scratch:
         path = os.path.join(scratch, "screen.ppm")
         status = subprocess.call([RUN, "--screenshot", path] + options)
+        if not os.path.exists(path):
+            return status or 4
         picture = read_ppm(path)
     print("# the screen has %dx%d pixels" % picture[:2])
     for line in "\n".join(read_text(picture, font)).rstrip().splitlines():

@@ -128,10 +128,15 @@ class Matrix(unittest.TestCase):
         self.assertEqual(*machines)
 
     def test_a_linux_that_cannot_be_had_is_named(self):
-        error = machine.HarnessError("apt knows no linux-image")
+        error = self.matrix.Unavailable("apt knows no linux-image")
         with mock.patch.object(self.matrix.packages, "get", side_effect=error):
             self.assertEqual(self.printed("a 0 1 9 needs=linux $ true")[1][0].split(None, 2),
                              ["skip", "a", "apt knows no linux-image"])
+
+    def test_a_linux_that_was_had_in_pieces_is_not_skipped(self):
+        error = machine.HarnessError("dpkg-deb: broken")
+        with mock.patch.object(self.matrix.packages, "get", side_effect=error):
+            self.assertEqual(self.printed("a 0 1 9 needs=linux $ false")[1][0].split()[0], "FAIL")
 
     def test_what_a_passed_row_shows(self):
         row = "a 0 1 9 show='^since' $ echo before since; echo since then; echo more"

@@ -28,8 +28,9 @@ void capture_listen_for(const char *needle);
 extern atomic_bool capture_heard;
 
 /*
- * How many warnings, stalls and lockups were told while nothing was captured, since this was
- * first called: nobody meant them to be. Boot CPU, thread context.
+ * How many warnings, and stalls and lockups of a second or more, were told while nothing was
+ * captured, since this was first called: nobody meant them to be. Of more than 64 CPUs, or where
+ * stall_ms= asks for less than a second, warnings alone. Boot CPU, thread context.
  */
 unsigned int capture_complaints(void);
 

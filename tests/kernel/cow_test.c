@@ -198,9 +198,14 @@ TEST(cow, pages_of_1_gb)
 		return;
 	}
 	parent = crew_begin();
+	REQUIRE(parent);
 	frames_poison(false);
 	phys = page_alloc(3);
-	REQUIRE(parent && phys);
+	if (!phys) {
+		crew_end(parent);
+		test_skip("no 1 GB is free in one piece");
+		return;
+	}
 	EXPECT_EQ(aspace_map(parent, TEST_BASE, phys, GB, 3, MAP_WRITE), 0);
 	page_put(phys, 3);
 	crew_fill(MIDDLE - PAGE_SIZE, 3, 10);

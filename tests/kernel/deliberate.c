@@ -16,6 +16,7 @@
 #include <kernel/panic.h>
 #include <kernel/smp/call.h>
 #include <kernel/smp/cpu.h>
+#include <kernel/smp/stall.h>
 #include <lib/errno.h>
 #include <lib/string.h>
 
@@ -30,19 +31,26 @@ TEST(deliberate, warning)
 	warn("asked for by the test deliberate.warning");
 }
 
-static void spin_for_1500_ms(void *unused)
-{
-	uint64_t start = cycles(), limit = ns_to_cycles(1500000000ull);
+static atomic_bool stall_told;
 
+static void note_stall(unsigned int cpu)
+{
+	(void)cpu;
+	atomic_store(&stall_told, true);
+}
+
+static void spin_until_stall_is_told(void *unused)
+{
 	(void)unused;
-	while (cycles() - start < limit)
-		cpu_relax();
+	REQUIRE(WAIT_UNTIL(atomic_load(&stall_told)));
 }
 
 /* With stall_ms=1000: so does a report that somebody waits. */
 TEST(deliberate, stall_of_more_than_a_second)
 {
-	smp_call_function_single(nr_cpus - 1, spin_for_1500_ms, NULL, true);
+	stall_set_hook(note_stall);
+	smp_call_function_single(nr_cpus - 1, spin_until_stall_is_told, NULL, true);
+	stall_set_hook(NULL);
 }
 
 TEST(deliberate, panic)

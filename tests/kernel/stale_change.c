@@ -163,6 +163,9 @@ static struct stale_version unmap_in_batch(struct stale_slot *slot, struct stale
 	tlb_batch_end(&batch);
 	if (error == -ENOMEM && page == slot->pages - 1)
 		return version;
+	/* To the end of the large page that could not be cut, which takes no table. */
+	if (error == -ENOMEM)
+		error = aspace_unmap(slot->space, slot->base, (page + 1) * PAGE_SIZE);
 	expect_done(slot, version, error);
 	return now_all(slot, version, STALE_UNMAPPED);
 }

@@ -79,9 +79,9 @@ static bool is_woken_behind(unsigned int only)
 	had_come = step.steps >= only;
 	if (!thread_is_over(waiter)) {
 		EXPECT(!had_come);
+		/* A look for no reason may find it; or it comes again. */
 		if (had_come)
-			thread_wake(
-				waiter); /* a look for no reason may find it; or it comes again */
+			thread_wake(waiter);
 		if (!thread_is_over(waiter))
 			thread_wake(step.intruder);
 	}

@@ -148,6 +148,11 @@ static int count_here(void *unused)
 	return (int)preempt_count();
 }
 
+static void nothing(void *unused)
+{
+	(void)unused;
+}
+
 static void hold_off_and_forget(void *unused)
 {
 	(void)unused;
@@ -169,6 +174,7 @@ TEST(watchdog, function_that_leaves_the_count_uneven)
 	capture_start();
 	EXPECT_EQ(smp_call_function_single(cpu, hold_off_and_forget, NULL, true), 0);
 	EXPECT_EQ(smp_call_function_single(cpu, hold_off_and_forget, NULL, false), 0);
+	EXPECT_EQ(smp_call_function_single(cpu, nothing, NULL, true), 0);
 	count = (uint32_t)smp_call_on_cpu(cpu, count_here, NULL);
 	capture_end();
 	EXPECT_EQ(count, 0);

@@ -157,7 +157,8 @@ static void print_summary(uint64_t seed, uint64_t ns, void (*print_more)(void))
 	struct totals totals = add_up();
 
 	printk("# torture {\"seed\":%lu,\"cpus\":%u,\"apic\":\"%s\",\"calls\":%lu,\"ran\":%lu,"
-	       "\"refused\":%lu,\"to_offline\":%lu,\"pool_dry\":%lu,\"digest\":\"%016lx\",\"ms\":%lu,\"modes\":{",
+	       "\"refused\":%lu,\"to_offline\":%lu,\"pool_dry\":%lu,"
+	       "\"digest\":\"%016lx\",\"ms\":%lu,\"modes\":{",
 	       seed, torture_online_count, arch_apic_mode(), totals.calls, totals.ran,
 	       totals.refused, totals.offline, totals.dry, totals.digest, ns / 1000000);
 	print_modes();
@@ -179,7 +180,7 @@ enum verdict torture_report_end(uint64_t seed, uint64_t ns, void (*print_more)(v
 		cpu_park(); /* another CPU is at it, and ends the run */
 	print_summary(seed, ns, print_more);
 	if (torture_failed())
-		recorder_print();
+		recorder_print(RECORDER_LINES);
 	for (unsigned int i = 0; i < RULES; i++) {
 		unsigned int count = atomic_load_explicit(&broken[i], memory_order_relaxed);
 
