@@ -15,11 +15,14 @@
 #include <lib/printf.h>
 #include <lib/random.h>
 #include <lib/samples.h>
+#include <stdarg.h>
 
 #define MATRIX_CPUS   12
 #define SAMPLED_PAIRS 128
 #define WARM_UPS      10
 #define SAMPLES       200
+#define TWO_ABREAST   4 /* up to so many CPUs, that all of the report fits on a screen */
+#define GAP           "     "
 #define ROW_TEXT      160
 
 struct pair {
@@ -101,13 +104,31 @@ static const struct table {
 	bool in_ns;
 } tables[] = {
 	{ "p50 ns", offsetof(struct summary, p50), true },
-	{ "min ns", offsetof(struct summary, min), true },
-	{ "p99 ns", offsetof(struct summary, p99), true },
 	{ "p50 ticks", offsetof(struct summary, p50), false },
+	{ "min ns", offsetof(struct summary, min), true },
 	{ "min ticks", offsetof(struct summary, min), false },
+	{ "p99 ns", offsetof(struct summary, p99), true },
 	{ "p99 ticks", offsetof(struct summary, p99), false },
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
+
+static char row[ROW_TEXT];
+static int row_used;
+
+static void __attribute__((format(printf, 1, 2))) append(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	row_used += vsnprintf(row + row_used, sizeof(row) - (size_t)row_used, format, args);
+	va_end(args);
+}
+
+static void end_row(void)
+{
+	printk("%s\n", row);
+	row_used = 0;
+}
 
 static uint64_t cell(const struct table *table, const struct pair *pair)
 {
@@ -116,28 +137,43 @@ static uint64_t cell(const struct table *table, const struct pair *pair)
 	return table->in_ns ? cycles_to_ns(ticks) : ticks;
 }
 
-/* pairs[] is in row order, so one walk through it fills the table. */
-static void print_table(const struct table *table)
+static void append_head(const struct table *table)
+{
+	append("%-9s", table->title);
+	for_each_cpu(to, &cpu_online_mask)
+		append(" %*s%u", to < 10 ? 7 : 6, "to ", to);
+}
+
+/* The row's pairs. */
+static void append_cells(const struct table *table, unsigned int from, const struct pair *pair)
+{
+	append("from %-4u", from);
+	for_each_cpu(to, &cpu_online_mask) {
+		if (from == to)
+			append("        ·");
+		else
+			append(" %8lu", cell(table, pair++));
+	}
+}
+
+/* Some tables beside each other. pairs[] is in row order. */
+static void print_tables(const struct table *table, unsigned int count)
 {
 	const struct pair *pair = pairs;
-	char row[ROW_TEXT];
-	int used = snprintf(row, sizeof(row), "\n%-9s", table->title);
 
-	for_each_cpu(to, &cpu_online_mask)
-		used += snprintf(row + used, sizeof(row) - (size_t)used, " %*s%u", to < 10 ? 7 : 6,
-				 "to ", to);
-	printk("%s\n", row);
+	append("\n");
+	for (unsigned int i = 0; i < count; i++) {
+		append("%s", i ? GAP : "");
+		append_head(&table[i]);
+	}
+	end_row();
 	for_each_cpu(from, &cpu_online_mask) {
-		used = snprintf(row, sizeof(row), "from %-4u", from);
-		for_each_cpu(to, &cpu_online_mask) {
-			if (from == to)
-				used += snprintf(row + used, sizeof(row) - (size_t)used,
-						 "        ·");
-			else
-				used += snprintf(row + used, sizeof(row) - (size_t)used, " %8lu",
-						 cell(table, pair++));
+		for (unsigned int i = 0; i < count; i++) {
+			append("%s", i ? GAP : "");
+			append_cells(&table[i], from, pair);
 		}
-		printk("%s\n", row);
+		end_row();
+		pair += cpumask_weight(&cpu_online_mask) - 1;
 	}
 }
 
@@ -196,8 +232,9 @@ void matrix_report(void)
 		printk("%u of %u pairs, drawn at random\n", pair_count, online * (online - 1));
 	} else {
 		measure_all();
-		for (unsigned int i = 0; i < TABLES; i++)
-			print_table(&tables[i]);
+		for (unsigned int i = 0, count = online > TWO_ABREAST ? 1 : 2; i < TABLES;
+		     i += count)
+			print_tables(&tables[i], count);
 	}
 	tick_resume();
 	print_extremes();
