@@ -37,7 +37,10 @@ static unsigned int make_until_one_fails(const struct thread_args *args)
 	return count;
 }
 
-/* Each frame of a new stack is missing once; what was got for it already is given back. */
+/*
+ * Each frame of a new stack is missing once; what was got for it already is given back, but for a
+ * page table of the kernel's half, which later stacks use: one at most for so few addresses.
+ */
 TEST(thread, no_memory_for_a_stack)
 {
 	const struct thread_args args = { .func = add_one, .arg = &ran };
@@ -48,7 +51,7 @@ TEST(thread, no_memory_for_a_stack)
 	REQUIRE(count < SPARE);
 	do {
 		EXPECT_EQ(thread_count(), before + count);
-		EXPECT_EQ(frames_free(), frames);
+		EXPECT(frames_free() == frames || frames_free() == frames - 1);
 		frames_fail_at(++nth);
 		error = thread_create(&made[count], &args);
 		frames_fail_at(0);
