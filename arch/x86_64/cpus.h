@@ -43,7 +43,10 @@ extern struct listed_cpu listed_cpus[MAX_CPUS];
  */
 extern bool cpus_left_out;
 
-/* Where the trampoline is, physical; 0: there was nobody to start, or no room. Given back if all came. */
+/*
+ * Where the trampoline is, physical; 0: there was nobody to start, or no room. Given back if all
+ * came.
+ */
 extern uint64_t trampoline;
 
 #endif

@@ -103,7 +103,7 @@ static void run_list(struct llist_node *node)
 	}
 }
 
-/* Counted between the two, so that who looks at the queue sees when its items may be others' again. */
+/* Counted between the two: who looks at the queue sees when its items may be others' again. */
 IPI_PATH static void on_irq_work(void)
 {
 	struct llist_node *works;

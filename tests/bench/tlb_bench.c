@@ -111,7 +111,7 @@ BENCH(tlb_unmap_1, "tlb.unmap.1p", 2, RECEIVERS_SPIN, unmap_1);
  * What the cheaper ways save, beside the plain one: one shootdown for many changes, and none for a
  * CPU that does not touch the space meanwhile. That one pays when it comes back.
  */
-static uint64_t unmap_64_one_by_one(void)
+static uint64_t time_unmap_64(void (*unmap)(void))
 {
 	uint64_t start, ticks;
 
@@ -120,35 +120,40 @@ static uint64_t unmap_64_one_by_one(void)
 	all_use(space);
 	rest();
 	start = cycles_ordered();
-	for (unsigned int i = 0; i < PAGES; i++)
-		bench_must(aspace_unmap(space, BASE + i * PAGE_SIZE, PAGE_SIZE));
+	unmap();
 	ticks = cycles_ordered() - start;
 	bench_must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
 	nobody_uses();
 	return ticks;
 }
-BENCH_FEW(tlb_single_64, "tlb.single64", 2, RECEIVERS_SPIN, unmap_64_one_by_one);
 
-static uint64_t unmap_64_in_a_batch(void)
+static void unmap_one_by_one(void)
+{
+	for (unsigned int i = 0; i < PAGES; i++)
+		bench_must(aspace_unmap(space, BASE + i * PAGE_SIZE, PAGE_SIZE));
+}
+
+static uint64_t single_64(void)
+{
+	return time_unmap_64(unmap_one_by_one);
+}
+BENCH_FEW(tlb_single_64, "tlb.single64", 2, RECEIVERS_SPIN, single_64);
+
+static void unmap_in_a_batch(void)
 {
 	static struct tlb_batch batch;
-	uint64_t start, ticks;
 
-	make_space();
-	aspace_use(space);
-	all_use(space);
-	rest();
-	start = cycles_ordered();
 	bench_must(tlb_batch_begin(&batch, space));
 	for (unsigned int i = 0; i < PAGES; i++)
 		bench_must(tlb_batch_unmap(&batch, BASE + i * PAGE_SIZE, PAGE_SIZE));
 	tlb_batch_end(&batch);
-	ticks = cycles_ordered() - start;
-	bench_must(aspace_populate(space, BASE, PAGES * PAGE_SIZE, 1, MAP_WRITE));
-	nobody_uses();
-	return ticks;
 }
-BENCH_FEW(tlb_batch_64, "tlb.batch64", 2, RECEIVERS_SPIN, unmap_64_in_a_batch);
+
+static uint64_t batch_64(void)
+{
+	return time_unmap_64(unmap_in_a_batch);
+}
+BENCH_FEW(tlb_batch_64, "tlb.batch64", 2, RECEIVERS_SPIN, batch_64);
 
 /* As tlb.protect.1p, but the receiver has let the space go; its tables are still loaded. */
 static uint64_t protect_lazy(void)

@@ -78,38 +78,6 @@ TEST(watchdog, hard_lockup)
 			   "spin_deaf", "hard lockup over"));
 }
 
-/* A wake list that nobody empties, since the IPI for it was lost, is found by the tick. */
-TEST(watchdog, wake_up_whose_ipi_was_lost)
-{
-	unsigned int cpu = other_cpu(1);
-	atomic_uint count = 0;
-	struct thread *thread;
-
-	if (lacks_cpus(2) || lacks_tick())
-		return;
-	if (polls()) {
-		test_skip("an idle CPU that polls is sent no IPI");
-		return;
-	}
-	thread = make_rt(cpu, 1, add_one, &count);
-	REQUIRE(thread);
-	EXPECT(WAIT_UNTIL(*(struct thread *volatile *)&cpus[cpu]->current == cpus[cpu]->idle));
-	capture_start();
-	watch_set_deadline_ns(short_deadline_ns());
-	/* As thread_wake does it, but for the IPI. */
-	irq_disable();
-	atomic_store(&thread->state, THREAD_WOKEN);
-	llist_add(&thread->wake_node, &cpus[cpu]->wake_list);
-	atomic_store(&cpus[cpu]->wake_above, thread->priority | WAKE_SENT);
-	irq_enable();
-	join(thread);
-	EXPECT(WAIT_UNTIL(capture_find(NULL, "STALL over")) || atomic_load(&count) == 1);
-	watch_set_deadline_ns(0);
-	capture_end();
-	EXPECT(capture_has(text("STALL: CPU %u has not emptied its wake list for ", cpu),
-			   "the oldest add_one", text("RESCHEDULE is sent to CPU %u again", cpu)));
-}
-
 static void leave_uneven(struct irq_work *work)
 {
 	(void)work;
